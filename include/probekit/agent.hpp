@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// An agent: keeps a connection to a master, takes tasks for which it granted credit, runs them on
+/// a ProbeExecutor and gives each result back until the master has acknowledged it.
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "probekit/address_policy.hpp"
+#include "probekit/error.hpp"
+#include "probekit/event_loop.hpp"
+#include "probekit/executor.hpp"
+#include "probekit/export.hpp"
+#include "probekit/log.hpp"
+#include "probekit/prober.hpp"
+#include "probekit/task.hpp"
+#include "probekit/transport.hpp"
+
+namespace probekit {
+
+struct AgentOptions {
+  // behaviour
+  std::string name;         ///< stable identity, `[A-Za-z0-9._-]{1,64}`; required
+  std::vector<Label> tags;  ///< for choosing agents; at most 64
+  AddressPolicy address_policy;
+  std::vector<Address> dns_servers;  ///< empty: the system's
+  // limits
+  std::size_t concurrency = 512;  ///< probes in flight at most, 1 to 65536
+  std::size_t queue = 4096;       ///< tasks held and not started at most, 1 to 1048576
+  std::size_t threads = 0;        ///< probing threads; 0: cores, at most 4
+  std::size_t per_host = 16;      ///< probes in flight against one host and port; 0: no limit
+  std::size_t outbox_bytes_max =
+      16 * 1024 * 1024;  ///< unacknowledged results; at it no probe starts
+  // timing
+  std::chrono::milliseconds backoff_min{500};  ///< full jitter between 0 and the current bound
+  std::chrono::milliseconds backoff_max{30'000};
+  // injected; null: the default
+  std::shared_ptr<const Clock> clock;
+  std::shared_ptr<RandomSource> random;
+  std::shared_ptr<Executor> executor;  ///< where notifications run
+  std::shared_ptr<Log> log;
+};
+
+struct AgentStatus {
+  bool connected = false;  ///< welcomed by a master
+  std::string url;         ///< of the last connection attempt
+  std::size_t queued = 0;  ///< held, not started
+  std::size_t running = 0;
+  std::size_t unacknowledged = 0;  ///< results not yet acknowledged
+  std::uint64_t received = 0;      ///< tasks, since the start
+  std::uint64_t results = 0;       ///< produced, since the start
+  std::uint64_t disconnects = 0;
+  std::string last_disconnect;  ///< why, in words
+};
+
+/// *Threads*: add(), on_connected() and start() from one thread, first; the rest from any.
+class PROBEKIT_EXPORT Agent {
+ public:
+  /// Throws std::invalid_argument naming the option that is wrong.
+  Agent(std::unique_ptr<Connector> connector, AgentOptions options);
+  /// Stops at once; drain() first for a graceful end.
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  void add(std::unique_ptr<Prober> prober);
+  /// Called on the Executor after each welcome, with the master's URL.
+  void on_connected(std::function<void(std::string url)> notify);
+  void start();
+
+  AgentStatus status() const;
+
+  /// Takes no new tasks, returns what is not started, finishes what runs, waits for the last
+  /// acknowledgement, closes. `done` runs once on the Executor: success, or timed_out when `within`
+  /// passed first. Then stop().
+  void drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done);
+  /// Ends at once. After it returned no notification runs. Idempotent.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace probekit

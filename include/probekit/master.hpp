@@ -1,0 +1,281 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// A master: takes batches, keeps their ledger, leases tasks to the agents that have credit and
+/// records every result. Its agents live on one IO thread; any thread may submit and read.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "probekit/clock.hpp"
+#include "probekit/diagnosis.hpp"
+#include "probekit/error.hpp"
+#include "probekit/event_loop.hpp"
+#include "probekit/executor.hpp"
+#include "probekit/export.hpp"
+#include "probekit/log.hpp"
+#include "probekit/probe_result.hpp"
+#include "probekit/probe_spec.hpp"
+#include "probekit/stores.hpp"
+#include "probekit/task.hpp"
+#include "probekit/transport.hpp"
+
+namespace probekit {
+
+struct MasterOptions {
+  // behaviour
+  std::string name;  ///< stable identity; empty: the host's name
+  ProbeKinds kinds;  ///< that specs may name
+  // limits
+  std::size_t send_buffer_limit = 1024 * 1024;  ///< unsent bytes to one agent
+  std::size_t results_bytes = 1024 * 1024;  ///< window of unacknowledged results an agent may send
+  std::size_t uncommitted_bytes_max =
+      64 * 1024 * 1024;  ///< results waiting for the store, all agents
+  std::size_t handshakes_per_second = 500;
+  // timing
+  std::chrono::milliseconds time_to_first_message{10'000};
+  std::chrono::milliseconds heartbeat_interval{15'000};  ///< jittered by a tenth
+  std::chrono::milliseconds dead_after{60'000};
+  std::chrono::milliseconds resume_grace{30'000};
+  // injected; null: the default
+  std::shared_ptr<const Clock> clock;
+  std::shared_ptr<RandomSource> random;
+  std::shared_ptr<Executor> executor;
+  std::shared_ptr<Log> log;
+};
+
+/// Tasks submitted together.
+struct BatchRequest {
+  std::string name;                  ///< for people; at most 256 bytes of UTF-8
+  std::vector<std::string> targets;  ///< probed with `options`
+  std::vector<ProbeSpec> specs;      ///< with their own options
+  /// For `targets`; an empty kind follows from each target. Priority low, deadline 24 h by default.
+  ProbeOptions options = [] {
+    ProbeOptions defaults;
+    defaults.priority = Priority::low;
+    return defaults;
+  }();
+  Selector agents;
+};
+
+enum class BatchState : std::uint8_t { open, running, done, cancelled };
+PROBEKIT_EXPORT std::string_view to_string(BatchState state) noexcept;
+
+struct BatchInfo {
+  std::string id;
+  std::string name;
+  BatchState state = BatchState::running;
+  Ledger ledger;
+  std::uint64_t rejected = 0;
+  SystemTime created_at{};
+  std::optional<SystemTime> finished_at;
+  double tasks_per_second = 0;
+  std::optional<std::chrono::milliseconds> eta;
+};
+
+/// Lines of a batch, as text, from a cursor on.
+struct ResultPage {
+  std::string lines;  ///< NDJSON
+  std::size_t count = 0;
+  std::string next;  ///< cursor; empty on the last page of a finished batch
+};
+
+class Master;
+class Batch;
+struct MasterAccess;
+
+/// Iterates over results as they are recorded; blocks for the next one, ends with the batch.
+/// Single pass, one thread.
+class PROBEKIT_EXPORT ResultRange {
+ public:
+  class iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = TaskResult;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const TaskResult*;
+    using reference = const TaskResult&;
+
+    iterator() = default;
+    explicit iterator(ResultRange* range) : range_(range) {}
+    reference operator*() const { return range_->current(); }
+    pointer operator->() const { return &range_->current(); }
+    iterator& operator++() {
+      if (!range_->advance()) range_ = nullptr;
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& a, const iterator& b) { return a.range_ == b.range_; }
+    friend bool operator!=(const iterator& a, const iterator& b) { return !(a == b); }
+
+   private:
+    ResultRange* range_ = nullptr;
+  };
+
+  ~ResultRange();
+  ResultRange(ResultRange&&) noexcept;
+  ResultRange& operator=(ResultRange&&) noexcept;
+
+  iterator begin();
+  iterator end() { return iterator{}; }
+  /// Why it ended early: the master stopped, the batch was forgotten. Empty: it ended with the
+  /// batch.
+  const std::optional<Error>& error() const noexcept;
+
+ private:
+  friend class Batch;
+  struct Impl;
+  explicit ResultRange(std::unique_ptr<Impl> impl);
+  bool advance();
+  const TaskResult& current() const noexcept;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A handle on a batch; cheap to copy. Outlives neither the store nor, for waiting, the master.
+/// *Threads*: safe to share. Calls that answer at once block for the store only.
+class PROBEKIT_EXPORT Batch {
+ public:
+  const std::string& id() const noexcept;
+  Expected<BatchInfo> info() const;
+  Ledger ledger() const;
+  ResultRange results() const;
+  /// One page; when there is nothing yet it waits up to `wait`. `done` runs on the Executor.
+  /// `after`: a page's `next`, empty for the start. `limit` 1 to 10000.
+  void read_results(std::string after, std::size_t limit, std::chrono::milliseconds wait,
+                    std::function<void(Expected<ResultPage>)> done) const;
+  /// Queued tasks end at once, those in flight when their agent confirms, is lost, or after 10 s.
+  Expected<BatchInfo> cancel() const;
+
+ private:
+  friend class Master;
+  friend class Upload;
+  struct Impl;
+  explicit Batch(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+/// A batch that is being filled; all or nothing. Destroyed without commit() it leaves nothing.
+/// *Threads*: one at a time.
+class PROBEKIT_EXPORT Upload {
+ public:
+  ~Upload();
+  Upload(Upload&&) noexcept;
+  Upload& operator=(Upload&&) noexcept;
+
+  /// One target with the request's options. *Errors*: invalid_argument (this one is not taken, the
+  /// others stay), store_full (nothing can be added), store_failed.
+  Expected<void> add(std::string_view target);
+  Expected<void> add(ProbeSpec spec, const Selector& agents);
+  std::uint64_t accepted() const noexcept;
+  /// Makes the tasks count and dispatches them. `rejected`: lines the caller refused, for the
+  /// ledger.
+  Expected<Batch> commit(std::uint64_t rejected);
+
+ private:
+  friend class Master;
+  struct Impl;
+  explicit Upload(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct LastDisconnect {
+  SystemTime at{};
+  std::string reason;
+  Diagnosis diagnosis;
+  std::uint64_t requeued = 0;  ///< its tasks given back to the queue since
+};
+
+/// One agent as the master sees it; a lost one stays listed.
+struct AgentInfo {
+  std::string name;
+  std::string instance;
+  std::vector<Label> tags;
+  std::vector<std::string> kinds;
+  std::string version;
+  std::string master;
+  bool connected = false;
+  bool draining = false;
+  std::string session;
+  std::uint64_t credit_high = 0;  ///< tasks it would take now
+  std::uint64_t credit_other = 0;
+  std::size_t queued = 0;       ///< held by it, not started
+  std::size_t in_flight = 0;    ///< leased to it
+  double tasks_per_second = 0;  ///< results, over the last 10 s
+  std::int64_t clock_offset_ms = 0;
+  std::chrono::microseconds heartbeat_rtt{0};
+  std::chrono::microseconds loop_lag{0};
+  ConnectionFacts connection;
+  std::chrono::milliseconds last_received{0};  ///< ago
+  std::chrono::milliseconds stalled{0};
+  Diagnosis diagnosis;
+  std::optional<LastDisconnect> last_disconnect;
+};
+
+struct MasterStatus {
+  std::string version;
+  std::string name;
+  std::string store;  ///< "memory"
+  std::string store_id;
+  Ledger ledger;  ///< since the store began, forgotten batches included
+  std::uint64_t queued_max = 0;
+  std::uint64_t results_kept_max = 0;
+  std::size_t agents_connected = 0;
+  LoopLag loop_lag;
+  std::chrono::microseconds store_latency_p50{0};
+  std::chrono::microseconds store_latency_p99{0};
+  std::uint64_t results_duplicate = 0;  ///< repeated: acknowledged, counted, dropped
+  std::uint64_t results_unknown = 0;    ///< of tasks nobody knows: likewise
+  std::uint64_t results_malformed = 0;  ///< unusable: the task ended with failure internal
+  bool draining = false;
+  Diagnosis diagnosis;
+};
+
+/// *Threads*: all calls from any thread; none from the IO thread.
+class PROBEKIT_EXPORT Master {
+ public:
+  /// Throws std::invalid_argument naming the option that is wrong.
+  Master(std::shared_ptr<TaskStore> store, MasterOptions options);
+  explicit Master(std::shared_ptr<TaskStore> store);
+  /// Calls stop().
+  ~Master();
+  Master(const Master&) = delete;
+  Master& operator=(const Master&) = delete;
+
+  /// Returns the URL agents connect to. Several listeners may be given.
+  Expected<std::string> listen(std::unique_ptr<Listener> listener);
+
+  /// *Errors*: invalid_argument (names the target and the fault; nothing is accepted), store_full,
+  /// draining, store_failed.
+  Expected<Batch> submit(const BatchRequest& request);
+  /// For lists that arrive bit by bit. *Errors*: as submit().
+  Expected<Upload> open_upload(const BatchRequest& request);
+  /// *Errors*: not_found.
+  Expected<Batch> batch(const std::string& id) const;
+  std::vector<AgentInfo> agents() const;
+  MasterStatus status() const;
+
+  /// Takes no new work, leases nothing more, records what arrives, closes agents with 1001. `done`
+  /// runs once on the Executor: success, or timed_out.
+  void drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done);
+  /// Ends at once. After it returned no notification runs. Idempotent.
+  void stop();
+
+  /// For HttpApi: the parts it shares.
+  MasterAccess& access() noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace probekit
