@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// The one interface behind all stores. Calls are batched and asynchronous; they carry durations
+/// and never instants, for the store owns time. A completion runs exactly once, on any thread,
+/// possibly inside the call: callers that care post to their own loop. *Threads*: safe to share.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/histogram.hpp"
+#include "probekit/clock.hpp"
+#include "probekit/error.hpp"
+#include "probekit/master.hpp"
+#include "probekit/probe_result.hpp"
+#include "probekit/probe_spec.hpp"
+#include "probekit/stores.hpp"
+#include "probekit/task.hpp"
+
+namespace probekit {
+
+template <class T>
+using Completion = std::function<void(Expected<T>)>;
+
+/// A registered connection's exclusive claim; counted by the store, never reused.
+using SessionId = std::uint64_t;
+
+/// Tasks of equal priority, kind and agent restriction; numbered by the store, never reused.
+using LaneId = std::uint32_t;
+
+struct Lane {
+  LaneId id = 0;
+  Priority priority = Priority::low;
+  std::string kind;
+  std::string agent;  ///< pinned to this name; empty: any agent
+};
+
+enum class BatchOrigin : std::uint8_t { import, probe };
+
+struct NewBatch {
+  std::string name;
+  BatchOrigin origin = BatchOrigin::import;
+};
+
+/// One task to be. `options` are shared: equal ones should be one object.
+struct NewTask {
+  std::string_view target;
+  std::shared_ptr<const ProbeOptions> options;
+  std::string_view agent;  ///< pinned to this name; empty: any
+};
+
+/// What a session gets to do.
+struct LeasedTask {
+  TaskId task;
+  std::uint32_t attempt = 1;
+  std::string target;
+  std::shared_ptr<const ProbeOptions> options;
+  std::chrono::milliseconds left{0};  ///< until the deadline
+};
+
+struct LeaseRequest {
+  SessionId session = 0;
+  std::vector<LaneId> lanes;  ///< in order of preference
+  std::size_t count = 0;
+};
+struct LeaseReply {
+  std::vector<LeasedTask> tasks;
+  std::vector<LaneId> empty;  ///< of the lanes asked, those with nothing (more) for this session
+};
+
+/// What an agent said of a task: its result, already a finished line, or why it comes back.
+struct Outcome {
+  TaskId task;
+  std::uint32_t attempt = 1;
+  enum class Kind : std::uint8_t {
+    result,
+    returned,
+    cancelled,
+    unsupported,
+    host_busy
+  } kind = Kind::result;
+  // for Kind::result
+  Verdict verdict = Verdict::none;
+  std::optional<FailureKind> failure;
+  std::vector<Phase> phases;  ///< for the summary; of the last hop, with "duration_us"
+  std::chrono::microseconds duration{0};
+  std::string
+      fields;  ///< the rest of the line: "address":... to ..."suspect":false, without braces
+};
+struct OutcomeReport {
+  std::uint64_t recorded = 0;   ///< became the task's end
+  std::uint64_t duplicate = 0;  ///< the task had ended already
+  std::uint64_t unknown = 0;    ///< no such task
+  std::uint64_t requeued = 0;   ///< returned, queued again
+  /// Other sessions that still hold a task recorded here: send them a cancel.
+  std::vector<std::pair<SessionId, TaskId>> cancel;
+};
+
+struct ResumeRequest {
+  SessionId previous = 0;  ///< the session that held them; 0: none known
+  SessionId session = 0;   ///< the new one
+  std::vector<std::pair<TaskId, std::uint32_t>> held;  ///< task and attempt
+};
+struct ResumeReply {
+  std::vector<TaskId> wanted;  ///< leased to the new session now, same attempt
+  std::uint64_t requeued = 0;  ///< leased to the previous one and not held
+};
+
+struct SessionLoss {
+  SessionId session = 0;
+  std::chrono::milliseconds grace{0};  ///< at most; less where a task's deadline is near
+};
+
+struct StoreTick {
+  std::uint64_t expired = 0;
+  std::uint64_t requeued = 0;
+  /// Tasks taken from lost sessions since the last tick, by session.
+  std::vector<std::pair<SessionId, std::uint64_t>> requeued_by_session;
+  /// Tasks cancelled that a living session still holds and has not been told of.
+  std::vector<std::pair<SessionId, TaskId>> cancel;
+  std::chrono::milliseconds next{1000};  ///< tick again by then
+};
+
+struct BatchView {
+  BatchId id;
+  BatchOrigin origin = BatchOrigin::import;
+  BatchInfo info;
+};
+
+struct ResultQuery {
+  BatchId batch;
+  std::string after;                   ///< cursor; empty: from the start
+  std::size_t limit = 1000;            ///< 1 to 10000 lines
+  std::size_t bytes_max = 256 * 1024;  ///< stop after the line that passes this
+  std::optional<Verdict> verdict;
+};
+
+struct PhaseSummary {
+  std::string name;
+  std::uint64_t count = 0;
+  std::uint64_t p50_us = 0, p90_us = 0, p99_us = 0, max_us = 0;
+};
+struct BatchSummary {
+  Ledger ledger;
+  std::vector<std::pair<std::string, std::uint64_t>> reasons;   ///< of expiry
+  std::vector<std::pair<std::string, std::uint64_t>> failures;  ///< by failure kind
+  std::vector<std::pair<std::string, std::uint64_t>> agents;
+  std::vector<PhaseSummary> phases;
+};
+
+struct BatchListQuery {
+  std::string after;
+  std::size_t limit = 100;
+};
+struct BatchList {
+  std::vector<BatchInfo> items;
+  std::string next;  ///< empty: the end
+};
+
+struct StoreFacts {
+  std::string kind;  ///< "memory"
+  std::string id;    ///< random, of this store
+  Ledger ledger;     ///< since the store began
+  std::uint64_t queued_max = 0;
+  std::uint64_t results_kept_max = 0;
+  std::uint64_t results_kept = 0;
+};
+
+/// Hears that something moved, coalesced; called on any thread with no lock held, must only post.
+class StoreObserver {
+ public:
+  virtual ~StoreObserver() = default;
+  /// These lanes have tasks to lease (again).
+  virtual void on_ready(const std::vector<Lane>& lanes) = 0;
+  /// Lines were recorded in these batches, or they ended.
+  virtual void on_progress(const std::vector<BatchId>& batches) = 0;
+};
+
+class TaskStore {
+ public:
+  virtual ~TaskStore() = default;
+
+  /// One observer, set before use and unset (null) before it dies.
+  virtual void observe(StoreObserver* observer) = 0;
+
+  // -- uploads: nothing of one counts or is dispatched before commit_upload ---------------------
+  /// Returns a token. *Errors*: store_failed.
+  virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
+  /// Copies what it needs before returning. *Errors*: store_full (the upload stays as it was).
+  virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
+                      Completion<std::uint64_t> done) = 0;
+  virtual void commit_upload(std::uint64_t upload, std::uint64_t rejected,
+                             Completion<BatchView> done) = 0;
+  virtual void abandon_upload(std::uint64_t upload) = 0;
+
+  // -- sessions and leases ----------------------------------------------------------------------
+  struct SessionOpened {
+    SessionId session = 0;
+    std::uint64_t epoch = 0;  ///< one more than the last of this name
+  };
+  virtual void open_session(std::string agent, Completion<SessionOpened> done) = 0;
+  virtual void resume(ResumeRequest request, Completion<ResumeReply> done) = 0;
+  virtual void lease(LeaseRequest request, Completion<LeaseReply> done) = 0;
+  /// In order; the completion means committed.
+  virtual void record(SessionId session, std::vector<Outcome> outcomes,
+                      Completion<OutcomeReport> done) = 0;
+  /// Tasks leased but never handed to the transport: queued again, no attempt counted.
+  virtual void give_back(SessionId session, std::vector<TaskId> tasks,
+                         Completion<std::uint64_t> done) = 0;
+  /// The connection is gone; its tasks wait for a resume, then go to others.
+  virtual void lose_session(SessionLoss loss, Completion<std::uint64_t> done) = 0;
+  virtual void renew(std::vector<SessionId> sessions) = 0;
+  /// Lets time act: deadlines, graces, cancels. Call it at least once a second.
+  virtual void tick(Completion<StoreTick> done) = 0;
+
+  // -- reading ----------------------------------------------------------------------------------
+  virtual std::string batch_name(BatchId id) const = 0;  ///< the text people see
+  virtual std::optional<BatchId> find_batch(std::string_view text) const = 0;
+  virtual void batch(BatchId id, Completion<BatchView> done) = 0;
+  virtual void batches(BatchListQuery query, Completion<BatchList> done) = 0;
+  virtual void results(ResultQuery query, Completion<ResultPage> done) = 0;
+  virtual void summary(BatchId id, Completion<BatchSummary> done) = 0;
+  virtual void cancel(BatchId id, Completion<BatchView> done) = 0;
+  virtual void facts(Completion<StoreFacts> done) = 0;
+  virtual std::vector<Lane> lanes() const = 0;
+};
+
+}  // namespace probekit
