@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// What the HTTP API shares with its master: the store, the kinds, and asynchronous views of what
+/// lives on the IO thread. *Threads*: safe to share; completions run on any thread, outside locks.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "probekit/log.hpp"
+#include "probekit/master.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit {
+
+struct MasterAccess {
+  virtual ~MasterAccess() = default;
+
+  virtual TaskStore& store() noexcept = 0;
+  virtual const ProbeKinds& kinds() const noexcept = 0;
+  virtual const Clock& clock() const noexcept = 0;
+  virtual RandomSource& random() noexcept = 0;
+  virtual std::shared_ptr<Log> log() const = 0;
+
+  virtual void agents(Completion<std::vector<AgentInfo>> done) = 0;
+  /// *Errors*: not_found.
+  virtual void agent(std::string name, Completion<AgentInfo> done) = 0;
+  virtual void status(Completion<MasterStatus> done) = 0;
+  virtual bool draining() const noexcept = 0;
+  /// True when a connected, not draining agent can run this kind under this selector (for names:
+  /// at least one of them).
+  virtual bool has_agent(const std::string& kind, const Selector& agents) const = 0;
+
+  /// Drain of one agent, by operators: no new tasks to it; undo. *Errors*: not_found.
+  virtual void set_agent_drained(std::string name, bool drained, Completion<AgentInfo> done) = 0;
+
+  /// Calls `moved` (on any thread; it must only post) after lines of the batch were recorded or
+  /// its state changed, coalesced. Never after unwatch() returned.
+  virtual std::uint64_t watch(BatchId batch, std::function<void()> moved) = 0;
+  virtual void unwatch(std::uint64_t token) = 0;
+};
+
+}  // namespace probekit
