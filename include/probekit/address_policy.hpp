@@ -43,9 +43,12 @@ struct AddressDecision {
   std::string message;
 };
 
-/// Rules by prefix: the longest match decides, on a tie deny. Without rules only public unicast
-/// addresses are allowed (IANA special-purpose registries, RFC 6890); IPv4 inside IPv6 (mapped,
-/// NAT64 64:ff9b::/96, 6to4, Teredo) is judged as the IPv4 address too.
+/// Rules by prefix: of those given here the longest match decides, on a tie deny. Where none
+/// matches only public unicast addresses are allowed (IANA special-purpose registries, RFC 6890),
+/// so `allow("0.0.0.0/0")` allows every IPv4 address. IPv6 rules do not match IPv4 addresses.
+/// IPv4 inside IPv6 is judged as that IPv4 address: alone when mapped (::ffff:0:0/96), besides
+/// the IPv6 address for NAT64 (64:ff9b::/96), 6to4 (2002::/16) and Teredo (2001::/32).
+/// *Threads*: safe to share while nothing is added.
 class PROBEKIT_EXPORT AddressPolicy {
  public:
   /// Only public addresses.
@@ -53,7 +56,8 @@ class PROBEKIT_EXPORT AddressPolicy {
   /// Everything, for a tool whose user names the target.
   static AddressPolicy allow_all();
 
-  /// "10.0.0.0/8", "::1", ... *Errors*: invalid_argument, nothing changed.
+  /// "10.0.0.0/8", "::1", ...: bits of the address past its prefix must be 0. *Errors*:
+  /// invalid_argument, nothing changed.
   Expected<void> try_allow(std::string_view cidr);
   Expected<void> try_deny(std::string_view cidr);
   /// The same for constants in code; throws std::invalid_argument.
@@ -70,10 +74,10 @@ class PROBEKIT_EXPORT AddressPolicy {
     bool allow = false;
     std::string name;
   };
-  const Rule* longest(const std::array<std::uint8_t, 16>& bytes) const noexcept;
   Expected<void> add(std::string_view cidr, bool allow);
+  AddressDecision judge_one(const Address& address) const;
 
-  std::vector<Rule> rules_;
+  std::vector<Rule> rules_;  ///< longest first, on a tie deny first
 };
 
 }  // namespace probekit

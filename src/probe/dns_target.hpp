@@ -12,6 +12,7 @@
 
 #include "probekit/address_policy.hpp"
 #include "probekit/error.hpp"
+#include "probekit/export.hpp"
 
 namespace probekit {
 
@@ -31,7 +32,7 @@ enum class DnsType : std::uint16_t {
 };
 
 /// "A", "AAAA", ...
-std::string_view to_string(DnsType type) noexcept;
+PROBEKIT_EXPORT std::string_view to_string(DnsType type) noexcept;
 
 /// One question, and whom to ask.
 struct DnsTarget {
@@ -44,9 +45,9 @@ struct DnsTarget {
 /// under in-addr.arpa or ip6.arpa. A server is an IP address, IPv6 with a port in brackets. Names
 /// follow RFC 1035 2.3.4 (labels of 63, 253 in all); letters, digits, `-`, `_` and `*` only, an
 /// internationalised one in its `xn--` form. *Errors*: invalid_argument.
-Expected<DnsTarget> parse_dns_target(std::string_view text);
+PROBEKIT_EXPORT Expected<DnsTarget> parse_dns_target(std::string_view text);
 
 /// "dns:example.com/MX@192.0.2.1:53"; reads back as the same.
-std::string to_string(const DnsTarget& target);
+PROBEKIT_EXPORT std::string to_string(const DnsTarget& target);
 
 }  // namespace probekit

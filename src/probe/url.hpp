@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "probekit/error.hpp"
+#include "probekit/export.hpp"
 
 namespace probekit {
 
@@ -28,23 +29,25 @@ struct Url {
 };
 
 /// Reads an absolute URL of at most kTargetBytesMax bytes. Refused: user and password, spaces,
-/// control characters, backslashes, broken percent-encoding, invalid UTF-8, host names that are
-/// not ASCII (an internationalised one is written in its `xn--` form), numbers that are not an
-/// address in dotted form (`127.1`, `0x7f000001`). UTF-8 in path and query is kept
-/// percent-encoded. *Errors*: invalid_argument; the message never repeats the URL.
-Expected<Url> parse_url(std::string_view text);
+/// control characters, invalid UTF-8, host names that are not ASCII (an internationalised one is
+/// written in its `xn--` form), numeric hosts that are not an address in dotted form (`127.1`,
+/// `0x7f000001`), port 0. Characters that RFC 3986 does not allow in path and query are
+/// percent-encoded, UTF-8 too. *Errors*: invalid_argument; the message never repeats the URL.
+PROBEKIT_EXPORT Expected<Url> parse_url(std::string_view text);
 
-/// Where a `Location` leads from `base` (RFC 3986 5.2; RFC 9110 10.2.2). *Errors*: as
-/// parse_url(), and for other schemes than http and https.
-Expected<Url> resolve_reference(const Url& base, std::string_view location);
+/// Where a `Location` leads from `base` (RFC 3986 5.2; RFC 9110 10.2.2), its dot segments removed.
+/// As servers send them: white space around it is skipped, and spaces and bytes that are not UTF-8
+/// are percent-encoded. An empty one, or a fragment alone, is `base`. *Errors*: as parse_url(), and
+/// for other schemes than http and https.
+PROBEKIT_EXPORT Expected<Url> resolve_reference(const Url& base, std::string_view location);
 
 /// The URL as text; the port is left out where it is the scheme's default.
-std::string to_string(const Url& url);
+PROBEKIT_EXPORT std::string to_string(const Url& url);
 
 /// "host:port", with the port always: what a per-host limit counts.
-std::string host_key(const Url& url);
+PROBEKIT_EXPORT std::string host_key(const Url& url);
 
 /// The host without the brackets of an IPv6 address.
-std::string_view bare_host(const Url& url) noexcept;
+PROBEKIT_EXPORT std::string_view bare_host(const Url& url) noexcept;
 
 }  // namespace probekit
