@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The probekit authors
 # SPDX-License-Identifier: MIT
 #
-# probekit_build_flags(<target>)       warnings and sanitizers, for everything built here
+# probekit_build_flags(<target>)
+#     warnings, assertions and sanitizers, for everything built here
 # probekit_add_component(<name> [INTERNAL])
 #     the library probekit_<name>, known as probekit::<name> in the tree and when installed.
 #     INTERNAL ones are exported, because others link them, but cannot be asked for by name.
@@ -9,7 +10,8 @@
 
 function(probekit_build_flags target)
   if(PROBEKIT_DEV)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Werror)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Werror
+                           -UNDEBUG)
   endif()
   if(PROBEKIT_SANITIZE)
     string(REPLACE ";" "," sanitizers "${PROBEKIT_SANITIZE}")

@@ -1,0 +1,258 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "base/epoll_loop.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace probekit {
+namespace {
+
+// The eventfd's mark; no descriptor has this number.
+constexpr std::uint64_t kWakeMark = ~std::uint64_t{0};
+
+std::uint64_t mark_of(int fd, std::uint32_t generation) {
+  return (static_cast<std::uint64_t>(generation) << 32) | static_cast<std::uint32_t>(fd);
+}
+
+std::uint32_t to_epoll(unsigned events) {
+  std::uint32_t mask = 0;
+  if ((events & ProbeLoop::readable) != 0) mask |= EPOLLIN;
+  if ((events & ProbeLoop::writable) != 0) mask |= EPOLLOUT;
+  return mask;
+}
+
+unsigned from_epoll(std::uint32_t mask) {
+  unsigned events = ProbeLoop::none;
+  if ((mask & (EPOLLIN | EPOLLHUP)) != 0) events |= ProbeLoop::readable;
+  if ((mask & EPOLLOUT) != 0) events |= ProbeLoop::writable;
+  if ((mask & (EPOLLERR | EPOLLHUP)) != 0) events |= ProbeLoop::failed;
+  return events;
+}
+
+}  // namespace
+
+EpollLoop::EpollLoop(std::shared_ptr<const Clock> clock, std::shared_ptr<Log> log)
+    : clock_(clock ? std::move(clock) : system_clock()), log_(std::move(log)) {
+  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  event_fd_ = epoll_fd_ < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  // Edge-triggered, so that the counter need not be read: every write is a new edge.
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = kWakeMark;
+  if (event_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, event_fd_, &event) != 0) {
+    const int error = errno;
+    if (epoll_fd_ >= 0) close(epoll_fd_);
+    if (event_fd_ >= 0) close(event_fd_);
+    throw std::system_error(error, std::system_category(), "epoll loop");
+  }
+  now_ = clock_->steady_now();
+}
+
+EpollLoop::~EpollLoop() {
+  // What is destroyed here may still call back into the loop; nothing of that runs.
+  idle_ = nullptr;
+  std::exchange(watches_, {}).clear();
+  timers_.clear();
+  for (bool more = true; more;) {
+    std::vector<std::function<void()>> unrun;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    unrun.swap(posted_);
+    more = !unrun.empty();
+  }
+  close(event_fd_);
+  close(epoll_fd_);
+}
+
+template <class Function>
+void EpollLoop::guarded(Function&& function) noexcept {
+  try {
+    function();
+  } catch (const std::exception& error) {
+    count_failure(error.what());
+  } catch (...) {
+    count_failure("not a std::exception");
+  }
+}
+
+void EpollLoop::count_failure(const char* what) noexcept {
+  failures_.fetch_add(1, std::memory_order_relaxed);
+  if (!log_) return;
+  try {
+    log_->write(LogLevel::error, "loop", "a function on a probing thread threw", {{"what", what}});
+  } catch (...) {  // out of memory; it is counted
+  }
+}
+
+void EpollLoop::run() {
+  thread_id_.store(std::this_thread::get_id());
+  now_ = clock_->steady_now();
+  started_at_ = now_;
+  schedule_tick();
+  std::array<epoll_event, 256> events;
+  while (!stopping_.load(std::memory_order_acquire)) {
+    run_timers();
+    run_posted();
+    if (idle_ && !stopping_.load(std::memory_order_relaxed)) guarded(idle_);
+    const int timeout = wait_milliseconds();
+    const int count =
+        epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout);
+    now_ = clock_->steady_now();
+    for (int i = 0; i < count && !stopping_.load(std::memory_order_relaxed); ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 == kWakeMark) continue;
+      deliver(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)),
+              static_cast<std::uint32_t>(event.data.u64 >> 32), from_epoll(event.events));
+    }
+  }
+  thread_id_.store(std::thread::id{});
+}
+
+void EpollLoop::stop() {
+  stopping_.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
+}
+
+int EpollLoop::wait_milliseconds() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!posted_.empty()) return 0;
+    sleeping_ = true;
+  }
+  const auto next = timers_.next_wakeup();
+  if (!next) return static_cast<int>(LagMeter::kTick.count());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - clock_->steady_now());
+  // A tick at most, as an injected clock need not move with the kernel's.
+  return static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), LagMeter::kTick).count());
+}
+
+void EpollLoop::run_timers() {
+  const auto next = timers_.next_wakeup();
+  if (!next || *next > now_) return;
+  lag_.record(now_, now_ - std::max(*next, started_at_));
+  for (bool done = false; !done && !stopping_.load(std::memory_order_relaxed);) {
+    guarded([&] {
+      timers_.run_due(now_);
+      done = true;
+    });
+  }
+}
+
+void EpollLoop::run_posted() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    sleeping_ = false;
+    burst_.swap(posted_);
+  }
+  for (auto& function : burst_) {
+    if (stopping_.load(std::memory_order_relaxed)) break;
+    guarded([&] {
+      function();
+      function = nullptr;
+    });
+  }
+  burst_.clear();
+}
+
+void EpollLoop::schedule_tick() {
+  timers_.schedule(now_ + LagMeter::kTick, [this] { schedule_tick(); });
+}
+
+void EpollLoop::deliver(int fd, std::uint32_t generation, unsigned events) {
+  {
+    Watch& watch = watches_[static_cast<std::size_t>(fd)];
+    if (!watch.watched || watch.generation != generation) return;
+    events &= watch.events | unsigned{failed};
+    if (events == none) return;
+  }
+  // The callback may unwatch or replace itself, and watching others moves the table.
+  auto ready = std::move(watches_[static_cast<std::size_t>(fd)].ready);
+  guarded([&] { ready(events); });
+  Watch& watch = watches_[static_cast<std::size_t>(fd)];
+  if (watch.watched && watch.generation == generation && !watch.ready) {
+    watch.ready = std::move(ready);
+  }
+}
+
+void EpollLoop::watch(int fd, unsigned events, std::function<void(unsigned)> ready) {
+  assert(fd >= 0);
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= watches_.size()) watches_.resize(std::max(index + 1, 2 * watches_.size()));
+  Watch& watch = watches_[index];
+  if (!watch.watched) {
+    assert(ready);
+    watch.watched = true;
+    ++watch.generation;
+  }
+  if (ready) watch.ready.swap(ready);
+  apply(fd, events & (readable | writable));
+}
+
+void EpollLoop::apply(int fd, unsigned events) {
+  Watch& watch = watches_[static_cast<std::size_t>(fd)];
+  if (watch.in_epoll && watch.events == events) return;
+  watch.events = static_cast<std::uint8_t>(events);
+  epoll_event event{};
+  event.events = to_epoll(events);
+  event.data.u64 = mark_of(fd, watch.generation);
+  if (events == none) {
+    // Taken out, for epoll reports errors and hang-ups even where nothing was asked for.
+    if (watch.in_epoll) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, &event);
+    watch.in_epoll = false;
+    return;
+  }
+  // The other operation is tried where the descriptor was closed behind the loop's back.
+  const int first = watch.in_epoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  const int second = watch.in_epoll ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  watch.in_epoll = true;
+  if (epoll_ctl(epoll_fd_, first, fd, &event) == 0) return;
+  if ((errno == ENOENT || errno == EEXIST) && epoll_ctl(epoll_fd_, second, fd, &event) == 0) return;
+  watch.in_epoll = false;
+  post([this, fd, generation = watch.generation] { deliver(fd, generation, failed); });
+}
+
+void EpollLoop::unwatch(int fd) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (fd < 0 || index >= watches_.size() || !watches_[index].watched) return;
+  Watch& watch = watches_[index];
+  apply(fd, none);
+  watch.watched = false;
+  ++watch.generation;
+  const auto ready = std::move(watch.ready);  // destroyed last: it may come back here
+  watch.ready = nullptr;
+}
+
+TimerId EpollLoop::call_at(SteadyTime when, std::function<void()> function) {
+  // Not before now, or a moment already past would look like a loop that is late.
+  return timers_.schedule(std::max(when, now_), std::move(function));
+}
+
+void EpollLoop::post(std::function<void()> function) {
+  bool wake = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    posted_.push_back(std::move(function));
+    wake = sleeping_;
+    sleeping_ = false;
+  }
+  if (!wake) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
+}
+
+bool EpollLoop::on_loop_thread() const noexcept {
+  return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+}  // namespace probekit

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// How late a loop runs its timers: the last figure and the worst of a minute. Written by the
+/// loop's thread, read by any.
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "probekit/clock.hpp"
+#include "probekit/event_loop.hpp"
+
+namespace probekit {
+
+class LagMeter {
+ public:
+  /// How often a loop measures itself when it has no timers due.
+  static constexpr std::chrono::milliseconds kTick{100};
+
+  void record(SteadyTime now, std::chrono::nanoseconds late);
+  LoopLag read() const noexcept;
+
+ private:
+  static constexpr std::chrono::seconds kSlice{5};
+
+  std::array<std::int64_t, 12> worst_{};  // of 5 s each, in microseconds
+  std::int64_t slice_ = 0;
+  std::atomic<std::int64_t> last_{0};
+  std::atomic<std::int64_t> max_{0};
+};
+
+}  // namespace probekit
