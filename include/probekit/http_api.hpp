@@ -23,6 +23,9 @@ class Master;
 struct HttpApiOptions {
   std::string host = "127.0.0.1";  ///< an IP address
   std::uint16_t port = 8766;       ///< 0 picks a free one
+  // behaviour
+  /// Any `Host` header is served, not only loopback names. Only behind something that checks.
+  bool any_host = false;
   // limits
   std::size_t connections_max = 1024;
   std::size_t uploads_max = 16;

@@ -51,10 +51,13 @@ struct TaskQueueFacts {
   std::chrono::nanoseconds oldest_age{0};  ///< of the oldest queued task; 0 when empty
 };
 
-/// Bounded by the window of each class, counted over queued and running; ordered by priority.
-/// max(1, concurrency / 16) slots are for `high` only (none at concurrency 1); of 16 starts of
-/// `normal` and `low` at least one is `low` while both wait. Tasks of a host at its limit wait
-/// aside, at most a quarter of the other window; what is over that is handed back.
+/// Bounded by the window of each class, counted over queued and running; ordered by priority,
+/// within one by arrival. max(1, concurrency / 16) slots are for `high` only (none at concurrency
+/// 1); of 16 starts of `normal` and `low` at least one is `low` while both wait. Tasks of a host
+/// at its limit wait aside, at most a quarter of their class's window; what is over that is handed
+/// back. When a slot of that host is free again, its oldest waiting task, a `high` one before
+/// others, becomes ready ahead in its priority.
+/// The ids of tasks held at one time are distinct. The queue never reads a clock.
 /// *Threads*: safe to share; one short lock a call.
 class PROBEKIT_EXPORT TaskQueue {
  public:
@@ -75,14 +78,16 @@ class PROBEKIT_EXPORT TaskQueue {
     std::vector<Task> expired;    ///< can no longer end before their deadline; no slot
     std::vector<Task> host_busy;  ///< over what may wait for a host; no slot
   };
-  /// At most `count` tasks to start now, none while paused.
+  /// At most `count` tasks to start now, none while paused. A task is expired once `deadline -
+  /// now < timeout + 1 s`; those in line are found within a second of that by any call, with
+  /// `count` 0 and while paused too. Calls are cheap: work is done once a task.
   Popped pop(std::size_t count, SteadyTime now);
   /// Frees the slot of a task that pop() gave to start.
   void finish(const Task& task);
 
   /// Takes a queued task out; nothing if it is not queued (any more).
   std::optional<Task> remove(TaskId id);
-  /// Takes out everything queued.
+  /// Takes out everything queued, the oldest first.
   std::vector<Task> remove_all();
   bool is_queued(TaskId id) const;
 

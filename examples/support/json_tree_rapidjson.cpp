@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "json_tree_rapidjson.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <rapidjson/encodedstream.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+namespace examples {
+namespace {
+
+// Builds the tree from events; numbers arrive as text, because RapidJSON's own conversion asserts
+// on some.
+class Builder {
+ public:
+  bool Null() { return add({}); }
+  bool Bool(bool value) { return add(scalar(JsonTree::Kind::boolean, value ? "true" : "false")); }
+  bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
+    return add(scalar(JsonTree::Kind::number, {text, length}));
+  }
+  bool String(const char* text, rapidjson::SizeType length, bool) {
+    return add(scalar(JsonTree::Kind::string, {text, length}));
+  }
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+  bool StartObject() { return open(JsonTree::Kind::object); }
+  bool Key(const char* text, rapidjson::SizeType length, bool) {
+    keys_.back().assign(text, length);
+    return true;
+  }
+  bool EndObject(rapidjson::SizeType) { return close(); }
+  bool StartArray() { return open(JsonTree::Kind::array); }
+  bool EndArray(rapidjson::SizeType) { return close(); }
+
+  JsonTree root;
+
+ private:
+  static constexpr std::size_t kDepthMax = 64;
+
+  static JsonTree scalar(JsonTree::Kind kind, std::string text) {
+    JsonTree value;
+    value.kind = kind;
+    value.text = std::move(text);
+    return value;
+  }
+  bool open(JsonTree::Kind kind) {
+    if (open_.size() >= kDepthMax) return false;
+    open_.emplace_back();
+    open_.back().kind = kind;
+    keys_.emplace_back();
+    return true;
+  }
+  bool close() {
+    JsonTree value = std::move(open_.back());
+    open_.pop_back();
+    keys_.pop_back();
+    return add(std::move(value));
+  }
+  bool add(JsonTree value) {
+    if (open_.empty())
+      root = std::move(value);
+    else if (open_.back().kind == JsonTree::Kind::object)
+      open_.back().members.emplace_back(keys_.back(), std::move(value));
+    else
+      open_.back().elements.push_back(std::move(value));
+    return true;
+  }
+
+  std::vector<JsonTree> open_;
+  std::vector<std::string> keys_;
+};
+
+}  // namespace
+
+const JsonTree& JsonTree::operator[](const std::string& name) const {
+  static const JsonTree none;
+  for (const auto& [key, value] : members)
+    if (key == name) return value;
+  return none;
+}
+
+double JsonTree::number() const {
+  return kind == Kind::number ? std::strtod(text.c_str(), nullptr) : 0.0;
+}
+
+std::uint64_t JsonTree::count() const {
+  std::uint64_t value = 0;
+  if (kind == Kind::number) std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+JsonTree parse_json(const std::string& text) {
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
+                              rapidjson::kParseValidateEncodingFlag |
+                              rapidjson::kParseNumbersAsStringsFlag;
+  Builder builder;
+  rapidjson::Reader reader;
+  rapidjson::MemoryStream stream{text.data(), text.size()};
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input{stream};
+  if (!reader.Parse<kFlags>(input, builder))
+    throw std::runtime_error("not JSON, at byte " + std::to_string(reader.GetErrorOffset()));
+  return std::move(builder.root);
+}
+
+std::string json_string(const std::string& text) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer{buffer};
+  writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+  return std::string{buffer.GetString(), buffer.GetSize()};
+}
+
+}  // namespace examples

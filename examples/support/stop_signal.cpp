@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "stop_signal.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <future>
+#include <iostream>
+#include <memory>
+
+#include "command_line.hpp"
+
+namespace examples {
+namespace {
+
+// Ends the waiting thread; not a signal users send.
+constexpr int kQuit = SIGUSR2;
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, kQuit);
+  return set;
+}
+
+}  // namespace
+
+StopSignal::StopSignal() {
+  const auto set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  thread_ = std::thread{[this, set] {
+    for (;;) {
+      int number = 0;
+      if (sigwait(&set, &number) != 0) continue;
+      if (number == kQuit) return;
+      const std::lock_guard lock{mutex_};
+      if (stopped_) _exit(128 + number);
+      stopped_ = true;
+      changed_.notify_all();
+    }
+  }};
+}
+
+StopSignal::~StopSignal() {
+  pthread_kill(thread_.native_handle(), kQuit);
+  thread_.join();
+}
+
+void StopSignal::wait() {
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [this] { return stopped_; });
+}
+
+bool StopSignal::stopped() const {
+  const std::lock_guard lock{mutex_};
+  return stopped_;
+}
+
+int drain_and_wait(
+    const std::string& program,
+    const std::function<void(std::function<void(probekit::Expected<void>)>)>& drain) {
+  auto ended = std::make_shared<std::promise<probekit::Expected<void>>>();
+  auto future = ended->get_future();
+  drain([ended](probekit::Expected<void> how) { ended->set_value(std::move(how)); });
+  const auto how = future.get();
+  if (how) return kExitDone;
+  std::cerr << program << ": " << how.error().message() << '\n';
+  return kExitFailed;
+}
+
+}  // namespace examples

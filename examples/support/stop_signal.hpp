@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+// SIGINT and SIGTERM: the first asks for a graceful end, the second ends the process at once.
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <probekit/error.hpp>
+#include <thread>
+
+namespace examples {
+
+/// Made first in main(), before any thread: threads inherit its signal mask.
+class StopSignal {
+ public:
+  StopSignal();
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+
+  /// Blocks until the first signal.
+  void wait();
+  bool stopped() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+/// Runs an asynchronous drain and waits for its end. Returns the exit code: kExitDone, or
+/// kExitFailed with one line on stderr when it did not end in time.
+int drain_and_wait(const std::string& program,
+                   const std::function<void(std::function<void(probekit::Expected<void>)>)>& drain);
+
+}  // namespace examples
