@@ -1,0 +1,299 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "dispatch/dispatcher.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace probekit {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetryMin{100};
+constexpr std::chrono::milliseconds kRetryMax{2000};
+
+constexpr CreditClass kBoth[] = {CreditClass::high, CreditClass::other};
+
+std::size_t place(CreditClass credit) noexcept { return static_cast<std::size_t>(credit); }
+
+template <class List, class Value>
+void erase_value(List& list, const Value& value) {
+  list.erase(std::remove(list.begin(), list.end(), value), list.end());
+}
+
+}  // namespace
+
+void Dispatcher::add_session(SessionId id, std::string agent, std::vector<std::string> kinds) {
+  Session& session = sessions_[id];
+  by_agent_[agent] = id;
+  session.agent = std::move(agent);
+  session.kinds = std::move(kinds);
+}
+
+void Dispatcher::remove_session(SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  for (const CreditClass credit : kBoth) close_ask(found->second, credit);
+  const auto named = by_agent_.find(found->second.agent);
+  if (named != by_agent_.end() && named->second == id) by_agent_.erase(named);
+  sessions_.erase(found);
+  // Lists name sessions lazily; many that are gone are swept out at once.
+  for (Class& one : classes_) {
+    compact(one.hungry, sessions_);
+    compact(one.parked, sessions_);
+    compact(one.pinned, sessions_);
+  }
+}
+
+void Dispatcher::compact(std::deque<SessionId>& list,
+                         const std::unordered_map<SessionId, Session>& sessions) {
+  if (list.size() <= 2 * sessions.size() + 64) return;
+  list.erase(std::remove_if(list.begin(), list.end(),
+                            [&](SessionId id) { return sessions.count(id) == 0; }),
+             list.end());
+}
+
+void Dispatcher::set_drained(SessionId id, bool drained) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second.drained = drained;
+  enlist(id, found->second);
+}
+
+void Dispatcher::set_room(SessionId id, CreditClass credit, std::uint64_t tasks) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second.sides[place(credit)].room = tasks;
+  enlist(id, found->second, credit);
+}
+
+void Dispatcher::set_backlogged(SessionId id, bool backlogged) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.backlogged == backlogged) return;
+  found->second.backlogged = backlogged;
+  enlist(id, found->second);
+}
+
+void Dispatcher::set_refusing(SessionId id, SteadyTime until) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  std::optional<SteadyTime>& refusing = found->second.refusing_until;
+  refusing = refusing ? std::max(*refusing, until) : until;
+}
+
+void Dispatcher::on_ready(const std::vector<Lane>& lanes) {
+  std::array<bool, kCreditClasses> moved{};
+  for (const Lane& lane : lanes) {
+    const CreditClass credit = credit_class(lane.priority);
+    Class& one = classes_[place(credit)];
+    const auto [entry, is_new] = ready_.try_emplace(lane.id);
+    entry->second.generation = ++generation_;
+    if (is_new) entry->second.lane = lane;
+    if (lane.agent.empty()) {
+      if (is_new) one.free.push_back(lane.id);
+      moved[place(credit)] = true;
+      continue;
+    }
+    if (is_new) one.pinned_lanes[lane.agent].push_back(lane.id);
+    const auto named = by_agent_.find(lane.agent);
+    if (named != by_agent_.end()) enlist(named->second, sessions_.at(named->second), credit);
+  }
+  for (const CreditClass credit : kBoth) {
+    Class& one = classes_[place(credit)];
+    if (!moved[place(credit)] || one.parked.empty()) continue;
+    if (one.hungry.empty()) {
+      std::swap(one.hungry, one.parked);
+    } else {
+      one.hungry.insert(one.hungry.end(), one.parked.begin(), one.parked.end());
+      one.parked.clear();
+    }
+  }
+}
+
+void Dispatcher::forget_lane(LaneId id) {
+  const auto found = ready_.find(id);
+  if (found == ready_.end()) return;
+  Class& one = classes_[place(credit_class(found->second.lane.priority))];
+  const std::string& agent = found->second.lane.agent;
+  if (agent.empty()) {
+    erase_value(one.free, id);
+  } else {
+    const auto lanes = one.pinned_lanes.find(agent);
+    if (lanes != one.pinned_lanes.end()) {
+      erase_value(lanes->second, id);
+      if (lanes->second.empty()) one.pinned_lanes.erase(lanes);
+    }
+  }
+  ready_.erase(found);
+}
+
+void Dispatcher::close_ask(Session& session, CreditClass credit) {
+  Side& side = session.sides[place(credit)];
+  if (!side.asked) return;
+  side.asked = false;
+  --classes_[place(credit)].asks;
+}
+
+void Dispatcher::on_leased(SessionId id, CreditClass credit, const LeaseReply& reply,
+                           SteadyTime now) {
+  retry_at_.reset();
+  retry_delay_ = std::chrono::milliseconds{0};
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  Side& side = session.sides[place(credit)];
+  close_ask(session, credit);
+  side.room -= std::min<std::uint64_t>(side.room, reply.tasks.size());
+  if (session.refusing_until && *session.refusing_until <= now) {
+    session.refusing_until.reset();
+    session.empty.clear();
+  }
+  for (const LaneId lane : reply.empty) {
+    const auto asked = std::find_if(side.lanes.begin(), side.lanes.end(),
+                                    [&](const AskedLane& one) { return one.id == lane; });
+    const auto ready = ready_.find(lane);
+    if (asked == side.lanes.end() || ready == ready_.end() ||
+        ready->second.generation != asked->generation) {
+      continue;
+    }
+    if (session.refusing_until && ready->second.lane.agent.empty()) {
+      session.empty[lane] = asked->generation;
+    } else {
+      forget_lane(lane);
+    }
+  }
+  enlist(id, session, credit);
+}
+
+void Dispatcher::on_failed(SessionId id, CreditClass credit, SteadyTime now) {
+  retry_delay_ = std::clamp(retry_delay_ * 2, kRetryMin, kRetryMax);
+  retry_at_ = now + retry_delay_;
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  close_ask(found->second, credit);
+  enlist(id, found->second, credit);
+}
+
+bool Dispatcher::eligible(const Session& session, CreditClass credit) const noexcept {
+  const Side& side = session.sides[place(credit)];
+  return side.room > 0 && !side.asked && !session.drained && !session.backlogged;
+}
+
+void Dispatcher::enlist(SessionId id, Session& session, CreditClass credit) {
+  if (!eligible(session, credit)) return;
+  Side& side = session.sides[place(credit)];
+  Class& one = classes_[place(credit)];
+  if (!side.listed) {
+    side.listed = true;
+    one.hungry.push_back(id);
+  }
+  if (!side.listed_pinned && one.pinned_lanes.count(session.agent) > 0) {
+    side.listed_pinned = true;
+    one.pinned.push_back(id);
+  }
+}
+
+void Dispatcher::enlist(SessionId id, Session& session) {
+  for (const CreditClass credit : kBoth) enlist(id, session, credit);
+}
+
+bool Dispatcher::offers(const Session& session, const ReadyLane& ready) const {
+  if (std::find(session.kinds.begin(), session.kinds.end(), ready.lane.kind) ==
+      session.kinds.end()) {
+    return false;
+  }
+  const auto empty = session.empty.find(ready.lane.id);
+  return empty == session.empty.end() || empty->second != ready.generation;
+}
+
+std::vector<LaneId> Dispatcher::choose(const Session& session, CreditClass credit) {
+  const Class& one = classes_[place(credit)];
+  const std::uint32_t turn = session.sides[place(credit)].turn;
+  std::vector<LaneId> first;
+  std::vector<LaneId> low;
+  const auto consider = [&](const std::vector<LaneId>& lanes) {
+    for (const LaneId id : lanes) {
+      const ReadyLane& ready = ready_.at(id);
+      if (!offers(session, ready)) continue;
+      (ready.lane.priority == Priority::low ? low : first).push_back(id);
+    }
+  };
+  const auto own = one.pinned_lanes.find(session.agent);
+  if (own != one.pinned_lanes.end()) consider(own->second);
+  consider(one.free);
+  // Each lease begins with another lane of its priority, so that no kind starves another.
+  const auto rotate = [](std::vector<LaneId>& lanes, std::uint32_t by) {
+    if (lanes.size() < 2) return;
+    std::rotate(lanes.begin(), lanes.begin() + static_cast<std::ptrdiff_t>(by % lanes.size()),
+                lanes.end());
+  };
+  const bool low_first = !first.empty() && !low.empty() && turn % kLowTurn == kLowTurn - 1;
+  rotate(first, turn);
+  rotate(low, low_first ? turn / kLowTurn : turn);
+  if (low_first) std::swap(first, low);
+  first.insert(first.end(), low.begin(), low.end());
+  return first;
+}
+
+bool Dispatcher::ask(SessionId id, Session& session, CreditClass credit, std::vector<Ask>& asks) {
+  std::vector<LaneId> lanes = choose(session, credit);
+  if (lanes.empty()) return false;
+  Side& side = session.sides[place(credit)];
+  side.asked = true;
+  ++side.turn;
+  ++classes_[place(credit)].asks;
+  side.lanes.clear();
+  for (const LaneId lane : lanes) side.lanes.push_back({lane, ready_.at(lane).generation});
+  Ask made;
+  made.request.session = id;
+  made.request.lanes = std::move(lanes);
+  made.request.count = static_cast<std::size_t>(std::min<std::uint64_t>(side.room, kChunk));
+  made.credit = credit;
+  asks.push_back(std::move(made));
+  return true;
+}
+
+std::vector<Dispatcher::Ask> Dispatcher::next(SteadyTime now) {
+  std::vector<Ask> asks;
+  if (stopped_ || (retry_at_ && now < *retry_at_)) return asks;
+  retry_at_.reset();
+  for (const CreditClass credit : kBoth) {
+    Class& one = classes_[place(credit)];
+    while (one.asks < kAsksMax) {
+      bool progress = false;
+      if (!one.pinned.empty()) {
+        const SessionId id = one.pinned.front();
+        one.pinned.pop_front();
+        progress = true;
+        const auto found = sessions_.find(id);
+        if (found != sessions_.end()) {
+          found->second.sides[place(credit)].listed_pinned = false;
+          if (eligible(found->second, credit)) ask(id, found->second, credit, asks);
+        }
+      }
+      if (!one.free.empty() && !one.hungry.empty() && one.asks < kAsksMax) {
+        const SessionId id = one.hungry.front();
+        one.hungry.pop_front();
+        progress = true;
+        const auto found = sessions_.find(id);
+        if (found != sessions_.end()) {
+          Side& side = found->second.sides[place(credit)];
+          side.listed = false;
+          if (eligible(found->second, credit) && !ask(id, found->second, credit, asks)) {
+            side.listed = true;
+            one.parked.push_back(id);
+          }
+        }
+      }
+      if (!progress) break;
+    }
+  }
+  return asks;
+}
+
+std::optional<SteadyTime> Dispatcher::next_wakeup() const {
+  return stopped_ ? std::nullopt : retry_at_;
+}
+
+}  // namespace probekit
