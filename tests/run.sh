@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: 2026 The probekit authors
+# SPDX-License-Identifier: MIT
+#
+# tests/run.sh [dev|asan|tsan|clang|all]...: installs what the tests need, builds, runs every test.
+# Without an argument: dev. `all` is dev, then asan (everything again under AddressSanitizer and
+# UndefinedBehaviorSanitizer), then tsan (what has threads under ThreadSanitizer), then clang
+# (builds only). PROBEKIT_BUILD_DIR: where builds go (default: build/ of this checkout).
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+builds=${PROBEKIT_BUILD_DIR:-$root/build}
+
+sh "$root/cmake/install_packages.sh" \
+  g++ cmake ninja-build pkg-config ccache libasio-dev libwebsocketpp-dev rapidjson-dev \
+  libcurl4-openssl-dev libssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev catch2 \
+  nginx-light nsd openssl curl perl procps iproute2 ca-certificates binutils
+
+if command -v ccache >/dev/null; then
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
+
+build() {
+  preset=$1
+  shift
+  echo "== $preset: build" >&2
+  cmake -S "$root" --preset "$preset" -B "$builds/$preset" -G Ninja >"$builds/$preset.configure.log" 2>&1 || {
+    cat "$builds/$preset.configure.log" >&2
+    return 1
+  }
+  cmake --build "$builds/$preset" -j "$(nproc)" -- "$@"
+}
+
+run() {
+  preset=$1
+  shift
+  echo "== $preset: test" >&2
+  ctest --test-dir "$builds/$preset" --output-on-failure --no-tests=error "$@"
+}
+
+mkdir -p "$builds"
+[ $# -gt 0 ] || set -- dev
+for preset in "$@"; do
+  [ "$preset" != all ] || { set -- dev asan tsan clang; break; }
+done
+for preset in "$@"; do
+  case $preset in
+    dev)
+      build dev
+      run dev -j 2 -LE 'incident|consumer|benchmark'
+      # These measure time or use the whole machine: one at a time.
+      run dev -j 1 -L 'incident|consumer|benchmark'
+      ;;
+    asan)
+      build asan
+      ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        run asan -j 2 -LE 'incident|consumer|benchmark|timing'
+      ;;
+    tsan)
+      build tsan
+      TSAN_OPTIONS=halt_on_error=1 run tsan -j 2 -L 'unit|contract|loopback|stress' -LE timing
+      ;;
+    clang)
+      sh "$root/cmake/install_packages.sh" clang
+      build clang
+      ;;
+    *)
+      echo "run.sh: '$preset' is not one of dev, asan, tsan, clang, all" >&2
+      exit 2
+      ;;
+  esac
+done
