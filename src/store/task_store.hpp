@@ -144,6 +144,12 @@ struct ResultQuery {
   std::optional<Verdict> verdict;
 };
 
+/// Where a page ends, before it is read: the API sends its cursor ahead of its lines.
+struct ResultPageEnd {
+  std::size_t count = 0;  ///< lines up to there, of the verdict asked for
+  std::string next;       ///< cursor; empty on the last page of a finished batch
+};
+
 struct PhaseSummary {
   std::string name;
   std::uint64_t count = 0;
@@ -228,6 +234,10 @@ class TaskStore {
   virtual void batch(BatchId id, Completion<BatchView> done) = 0;
   virtual void batches(BatchListQuery query, Completion<BatchList> done) = 0;
   virtual void results(ResultQuery query, Completion<ResultPage> done) = 0;
+  /// The end of the page results() would give with no bound in bytes: later calls of results()
+  /// from `query.after` give these lines and no others. With no line in it, `next` stands after
+  /// all lines looked at.
+  virtual void page_end(ResultQuery query, Completion<ResultPageEnd> done) = 0;
   virtual void summary(BatchId id, Completion<BatchSummary> done) = 0;
   virtual void cancel(BatchId id, Completion<BatchView> done) = 0;
   virtual void facts(Completion<StoreFacts> done) = 0;
