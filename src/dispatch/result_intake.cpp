@@ -1,0 +1,290 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "dispatch/result_intake.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.hpp"
+#include "json/json_cursor.hpp"
+
+namespace probekit {
+
+namespace {
+
+constexpr std::size_t kPhasesMax = 16;
+constexpr std::size_t kSectionsMax = 16;
+constexpr std::size_t kNameBytesMax = 64;
+// Microseconds since the epoch at the end of the year 9999, the last that RFC 3339 can write.
+constexpr std::int64_t kTimeMax = 253'402'300'799'999'999;
+// No probe lasts longer than a day; a larger figure is no measurement.
+constexpr std::uint64_t kDurationMax = 86'400'000'000;
+
+// Members of a result line that are the master's to say.
+constexpr std::string_view kReserved[] = {
+    "state", "task",   "batch",        "schedule", "attempt",    "attempts", "agent",
+    "kind",  "target", "scheduled_at", "reason",   "started_at", "labels",   "diagnosis"};
+
+bool is_reserved(std::string_view name) noexcept {
+  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+// A line of results must stay one line: white space between tokens may be a line end.
+void append_one_line(std::string& out, std::string_view text) {
+  const std::size_t begin = out.size();
+  out += text;
+  if (text.find_first_of("\r\n") == std::string_view::npos) return;
+  std::replace_if(
+      out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+      [](char c) { return c == '\r' || c == '\n'; }, ' ');
+}
+
+void append_key(std::string& out, std::string_view name) {
+  if (!out.empty()) out += ',';
+  json::append_quoted(out, name);
+  out += ':';
+}
+
+void append_failure(std::string& out, FailureKind kind, std::string_view message) {
+  out += R"(,"failure":{"kind":")";
+  out += to_string(kind);
+  out += R"(","message":)";
+  json::append_quoted(out, message);
+  out += '}';
+}
+
+// What a result object may hold, each once.
+enum Member : unsigned {
+  kAddress = 1U << 0,
+  kVerdict = 1U << 1,
+  kFailure = 1U << 2,
+  kStarted = 1U << 3,
+  kDuration = 1U << 4,
+  kPhases = 1U << 5,
+  kHttp = 1U << 6,
+  kTls = 1U << 7,
+  kDns = 1U << 8,
+  kSuspect = 1U << 9,
+};
+
+unsigned member_of(std::string_view key) noexcept {
+  switch (key.size()) {
+    case 3:
+      return key == "dns" ? kDns : key == "tls" ? kTls : 0U;
+    case 4:
+      return key == "http" ? kHttp : 0U;
+    case 6:
+      return key == "phases" ? kPhases : 0U;
+    case 7:
+      return key == "verdict"   ? kVerdict
+             : key == "failure" ? kFailure
+             : key == "address" ? kAddress
+             : key == "suspect" ? kSuspect
+                                : 0U;
+    case 11:
+      return key == "duration_us" ? kDuration : 0U;
+    case 13:
+      return key == "started_at_us" ? kStarted : 0U;
+    default:
+      return 0U;
+  }
+}
+
+Outcome::Kind kind_of(protocol::Returned returned) noexcept {
+  switch (returned) {
+    case protocol::Returned::cancelled:
+      return Outcome::Kind::cancelled;
+    case protocol::Returned::unsupported:
+      return Outcome::Kind::unsupported;
+    case protocol::Returned::host_busy:
+      return Outcome::Kind::host_busy;
+    case protocol::Returned::overdrawn:
+    case protocol::Returned::draining:
+    case protocol::Returned::expired:
+    case protocol::Returned::unwanted:
+      break;
+  }
+  return Outcome::Kind::returned;
+}
+
+}  // namespace
+
+// Null when all is well; else what is wrong, with `outcome` half filled.
+const char* ResultIntake::read(std::string_view text, Outcome& outcome,
+                               std::chrono::microseconds offset) {
+  if (text.size() > kResultBytesMax) return "it is longer than 64 KiB";
+  json::Cursor cursor{text};
+  unsigned seen = 0;
+  bool suspect = false;
+  std::int64_t started_us = 0;
+  std::uint64_t duration_us = 0;
+  std::string_view http;
+  std::string_view tls;
+  std::string_view dns;
+  sections_.clear();
+  std::string_view key;
+  for (cursor.enter_object(); cursor.next_member(key);) {
+    const unsigned member = member_of(key);
+    if ((seen & member) != 0) return "a member stands twice";
+    seen |= member;
+    switch (member) {
+      case kAddress:
+        cursor.read_string(address_, 256);
+        break;
+      case kVerdict:
+        cursor.read_string(word_, kNameBytesMax);
+        if (word_ == "passed") {
+          outcome.verdict = Verdict::passed;
+        } else if (word_ == "failed") {
+          outcome.verdict = Verdict::failed;
+        } else {
+          return "its verdict is neither passed nor failed";
+        }
+        break;
+      case kFailure: {
+        if (cursor.take_null()) break;
+        std::string_view part;
+        for (cursor.enter_object(); cursor.next_member(part);) {
+          if (part == "kind") {
+            cursor.read_string(word_, kNameBytesMax);
+            outcome.failure = parse_failure_kind(word_);
+          } else if (part == "message") {
+            cursor.read_string(message_, kResultBytesMax);
+          } else {
+            cursor.skip();
+          }
+        }
+        if (!outcome.failure) return "its failure has no known kind";
+        break;
+      }
+      case kStarted:
+        cursor.read_int(started_us);
+        break;
+      case kDuration:
+        cursor.read_uint(duration_us, kDurationMax);
+        break;
+      case kPhases: {
+        std::string_view name;
+        for (cursor.enter_object(); cursor.next_member(name);) {
+          if (outcome.phases.size() == kPhasesMax) return "it has too many phases";
+          if (name.size() > kNameBytesMax || !ends_with(name, "_us")) {
+            return "a phase has an impossible name";
+          }
+          if (outcome.phases.empty()) outcome.phases.reserve(7);  // of http, with the total
+          Phase& phase = outcome.phases.emplace_back();
+          phase.name = name;
+          std::uint64_t value = 0;
+          cursor.read_uint(value, kDurationMax);
+          phase.duration = std::chrono::microseconds{value};
+        }
+        break;
+      }
+      case kHttp:
+        cursor.read_object_text(http, kResultBytesMax);
+        break;
+      case kTls:
+        cursor.read_object_text(tls, kResultBytesMax);
+        break;
+      case kDns:
+        cursor.read_object_text(dns, kResultBytesMax);
+        break;
+      case kSuspect:
+        cursor.read_bool(suspect);
+        break;
+      default: {
+        if (is_reserved(key)) return "it has a member that is the master's to say";
+        if (key.empty() || key.size() > kNameBytesMax) return "a section has an impossible name";
+        if (sections_.size() == kSectionsMax) return "it has too many sections";
+        for (const auto& section : sections_) {
+          if (section.first == key) return "a section stands twice";
+        }
+        auto& section = sections_.emplace_back(std::string{key}, std::string_view{});
+        cursor.read_value_text(section.second, kResultBytesMax);
+      }
+    }
+  }
+  cursor.finish();
+  if (!cursor.ok()) {
+    fault_ = cursor.error().message();
+    return fault_.c_str();
+  }
+  if ((seen & kVerdict) == 0) return "it has no verdict";
+  if ((outcome.verdict == Verdict::failed) != outcome.failure.has_value()) {
+    return "its verdict and its failure do not agree";
+  }
+  if ((seen & kStarted) == 0) return "it does not say when it started";
+  if (started_us < 0 || started_us > kTimeMax) return "it started at an impossible time";
+  if ((seen & kDuration) == 0) return "it does not say how long it took";
+
+  outcome.duration = std::chrono::microseconds{duration_us};
+  std::string& out = outcome.fields;
+  out.reserve(text.size() + 64);
+  if ((seen & kAddress) != 0) {
+    append_key(out, "address");
+    json::append_quoted(out, address_);
+  }
+  append_key(out, "verdict");
+  out += outcome.verdict == Verdict::passed ? R"("passed")" : R"("failed")";
+  if (outcome.failure) {
+    append_failure(out, *outcome.failure, message_);
+  } else {
+    out += R"(,"failure":null)";
+  }
+  out += R"(,"started_at":")";
+  append_rfc3339(out, SystemTime{std::chrono::microseconds{started_us} + offset});
+  out += R"(","duration_us":)";
+  append_uint(out, duration_us);
+  if (!outcome.phases.empty()) {
+    out += R"(,"phases":)";
+    char before = '{';
+    for (const Phase& phase : outcome.phases) {
+      out += before;
+      before = ',';
+      json::append_quoted(out, phase.name);
+      out += ':';
+      append_uint(out, static_cast<std::uint64_t>(phase.duration.count()));
+    }
+    out += '}';
+  }
+  const auto append_object = [&out](std::string_view name, std::string_view object) {
+    append_key(out, name);
+    append_one_line(out, object);
+  };
+  if (!http.empty()) append_object("http", http);
+  if (!tls.empty()) append_object("tls", tls);
+  if (!dns.empty()) append_object("dns", dns);
+  for (const auto& section : sections_) append_object(section.first, section.second);
+  out += suspect ? R"(,"suspect":true)" : R"(,"suspect":false)";
+  outcome.phases.push_back({"duration_us", outcome.duration});
+  return nullptr;
+}
+
+Outcome ResultIntake::convert(protocol::Results::Item item, std::chrono::microseconds offset,
+                              SystemTime now) {
+  Outcome outcome;
+  outcome.task = item.task;
+  outcome.attempt = item.attempt;
+  if (item.returned) {
+    outcome.kind = kind_of(*item.returned);
+    return outcome;
+  }
+  message_.clear();
+  const char* const fault = read(item.result, outcome, offset);
+  if (fault == nullptr) return outcome;
+
+  ++malformed_;
+  outcome.verdict = Verdict::failed;
+  outcome.failure = FailureKind::internal;
+  outcome.duration = std::chrono::microseconds{0};
+  outcome.phases.assign(1, {"duration_us", outcome.duration});
+  outcome.fields = R"("verdict":"failed")";
+  append_failure(outcome.fields, FailureKind::internal,
+                 std::string{"agent sent an unusable result: "} + fault);
+  outcome.fields += R"(,"started_at":")";
+  append_rfc3339(outcome.fields, now);
+  outcome.fields += R"(","duration_us":0,"suspect":false)";
+  return outcome;
+}
+
+}  // namespace probekit

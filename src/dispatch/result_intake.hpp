@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// What agents say of tasks, made into what the store records. The text of a result is checked
+/// once, here; after that it is only copied.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "probekit/clock.hpp"
+#include "probekit/export.hpp"
+#include "protocol/messages.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit {
+
+/// *Threads*: one; its buffers are reused from item to item.
+class PROBEKIT_EXPORT ResultIntake {
+ public:
+  /// `offset`: what to add to the agent's clock for the master's. `now`: the master's time, for a
+  /// result that does not say when it started. An unusable result becomes one that failed with
+  /// `internal`: the task still ends, and the agent is told it was taken.
+  Outcome convert(protocol::Results::Item item, std::chrono::microseconds offset, SystemTime now);
+
+  /// Results that were unusable, so far.
+  std::uint64_t malformed() const noexcept { return malformed_; }
+
+ private:
+  const char* read(std::string_view text, Outcome& outcome, std::chrono::microseconds offset);
+
+  std::uint64_t malformed_ = 0;
+  std::string word_;
+  std::string address_;
+  std::string message_;
+  std::string fault_;
+  std::vector<std::pair<std::string, std::string_view>> sections_;
+};
+
+}  // namespace probekit
