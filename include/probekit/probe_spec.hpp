@@ -51,8 +51,10 @@ struct ProbeSpec : ProbeOptions {
 struct ProbeKind {
   std::string name;                  ///< also the name of its section
   std::vector<std::string> schemes;  ///< lower case, without the colon
+  /// All three are called from any thread, several at a time; empty: everything is fine, no limit.
   std::function<Expected<void>(std::string_view)> check_target;
-  std::function<Expected<void>(std::string_view)> check_section;  ///< given the JSON object's text
+  /// Given the JSON object's text. The message starts with the field: `method: unknown field`.
+  std::function<Expected<void>(std::string_view)> check_section;
   /// What `--per-host` counts, "" for no limit: for http the lower-case "host:port".
   std::function<std::string(std::string_view target)> host_key;
 };

@@ -71,7 +71,8 @@ class PROBEKIT_EXPORT Prober {
 
 /// A prober that may block: `probe` runs on `threads` (1 to 1024) threads of its own for each
 /// runner. An attempt still running at its timeout is answered with failure `timeout`; its thread
-/// stays busy until the function returns. An exception becomes failure `internal`.
+/// stays busy until the function returns, and the runner's end waits for that. One that no thread
+/// came to by its timeout is answered with failure `internal`, as is an exception.
 PROBEKIT_EXPORT std::unique_ptr<Prober> make_blocking_prober(
     ProbeKind kind,
     std::function<ProbeResult(std::string_view target, const ProbeOptions& options)> probe,

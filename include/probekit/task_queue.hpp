@@ -35,6 +35,7 @@ struct TaskQueueOptions {
   std::size_t concurrency = 512;  ///< 1 to 65536 tasks started and not finished
   std::size_t queue = 4096;       ///< normal and low tasks held and not started, 1 to 1048576
   std::size_t per_host = 16;      ///< started against one host_key; 0: no limit
+  std::size_t waiting = 0;  ///< of a class, set aside for their host; 0: a quarter of its window
 };
 
 /// Room in a TaskQueue, fixed at construction; what credit windows are made of.
@@ -54,11 +55,10 @@ struct TaskQueueFacts {
 /// Bounded by the window of each class, counted over queued and running; ordered by priority,
 /// within one by arrival. max(1, concurrency / 16) slots are for `high` only (none at concurrency
 /// 1); of 16 starts of `normal` and `low` at least one is `low` while both wait. Tasks of a host
-/// at its limit wait aside, at most a quarter of their class's window; what is over that is handed
-/// back. When a slot of that host is free again, its oldest waiting task, a `high` one before
-/// others, becomes ready ahead in its priority.
-/// The ids of tasks held at one time are distinct. The queue never reads a clock.
-/// *Threads*: safe to share; one short lock a call.
+/// at its limit wait aside; what is over the limit of those that may is handed back. When a slot of
+/// that host is free again, its oldest waiting task, a `high` one before others, becomes ready
+/// ahead in its priority. The ids of tasks held at one time are distinct. The queue never reads a
+/// clock. *Threads*: safe to share; one short lock a call.
 class PROBEKIT_EXPORT TaskQueue {
  public:
   /// Throws std::invalid_argument naming the option out of range.

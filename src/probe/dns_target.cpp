@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/text.hpp"
 #include "probe/host_name.hpp"
 #include "probekit/probe_spec.hpp"
 
@@ -31,7 +32,7 @@ Error refused(std::string message) { return Error{errc::invalid_argument, std::m
 
 std::optional<DnsType> parse_type(std::string_view text) {
   for (const NamedType& known : kTypes) {
-    if (to_lower(known.name) == to_lower(text)) return known.type;
+    if (equal_ignoring_case(known.name, text)) return known.type;
   }
   return std::nullopt;
 }
@@ -74,7 +75,7 @@ std::string_view to_string(DnsType type) noexcept {
 
 Expected<DnsTarget> parse_dns_target(std::string_view text) {
   if (text.size() > kTargetBytesMax) return refused("the target is longer than 8 KiB");
-  if (to_lower(text.substr(0, kScheme.size())) != kScheme) {
+  if (!equal_ignoring_case(text.substr(0, kScheme.size()), kScheme)) {
     return refused("a DNS target is written dns:NAME[/TYPE][@SERVER[:PORT]]");
   }
   text.remove_prefix(kScheme.size());

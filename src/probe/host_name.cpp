@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/text.hpp"
 #include "probekit/address_policy.hpp"
 
 namespace probekit {
@@ -23,23 +24,19 @@ bool is_name_character(char c) noexcept {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-bool is_hex(char c) noexcept { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
+bool is_hex(char c) noexcept {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 /// What inet_aton(3) and browsers read as a part of an IPv4 address.
 bool is_number(std::string_view label) noexcept {
-  if (label.size() >= 2 && label[0] == '0' && lower(label[1]) == 'x') {
+  if (label.size() >= 2 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X')) {
     return std::all_of(label.begin() + 2, label.end(), is_hex);
   }
   return !label.empty() && std::all_of(label.begin(), label.end(), is_digit);
 }
 
 }  // namespace
-
-std::string to_lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
 
 Expected<void> check_dns_name(std::string_view name) {
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);

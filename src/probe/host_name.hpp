@@ -12,13 +12,6 @@
 
 namespace probekit {
 
-/// ASCII only; the language's own tolower() follows the locale.
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::string to_lower(std::string_view text);
-
 /// Checks a DNS name (RFC 1035 2.3.4: labels of 1 to 63, 253 in all, a final dot allowed): letters,
 /// digits, `-`, `_`, `*`. *Errors*: invalid_argument, with what is wrong.
 Expected<void> check_dns_name(std::string_view name);

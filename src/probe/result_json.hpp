@@ -6,6 +6,11 @@
 /// Results as JSON. What a prober knows is encoded once, on the probing thread; everything after
 /// that copies the text.
 
+#include <string_view>
+#include <vector>
+
+#include "probekit/error.hpp"
+#include "probekit/export.hpp"
 #include "probekit/probe_result.hpp"
 
 namespace probekit::json {
@@ -19,20 +24,24 @@ namespace probekit {
 /// the order of the result line: `address, verdict, failure, started_at_us, duration_us, phases,
 /// http, tls, dns`, the sections, `suspect`. `started_at_us` is microseconds since the epoch by
 /// the prober's own clock and stands here only; the result line has `started_at` in its place.
-/// Absent: `address` when empty, `http.status` when 0, empty `phases`, `http`, `dns`. At most
-/// kResultBytesMax bytes: a longer result is shrunk first.
-void append_result_fields(json::Writer& writer, const ProbeResult& result);
+/// Absent: `address` when empty, `http.status` when 0, empty `phases`, `http`, `dns`. `tls` is a
+/// section of that name. Sections that are not valid JSON, or named as another member, are left
+/// out and named in `sections_refused`. At most kResultBytesMax bytes: a longer result is shrunk
+/// as shrink_to_fit() does.
+PROBEKIT_EXPORT void append_result_fields(json::Writer& writer, const ProbeResult& result);
 
-/// The same, with `started_at` as RFC 3339 in place of `started_at_us`.
-void append_result_line_fields(json::Writer& writer, const ProbeResult& result);
+/// The same for a result line, with `started_at` as RFC 3339 and, before `suspect`, `labels`.
+PROBEKIT_EXPORT void append_result_line_fields(json::Writer& writer, const ProbeResult& result,
+                                               const std::vector<Label>& labels);
 
-/// Reads the members written by either of the above out of an object. Unknown members that are
-/// objects become sections; other unknown members are ignored. *Errors*: invalid_argument.
-Expected<void> read_result_fields(const json::Value& object, ProbeResult& result);
+/// Reads the members written by either of the above out of an object. Members it does not know
+/// become sections, but for those in `others`. *Errors*: invalid_argument.
+PROBEKIT_EXPORT Expected<void> read_result_fields(const json::Value& object, ProbeResult& result,
+                                                  const std::vector<std::string_view>& others);
 
 /// Makes `result` fit into kResultBytesMax when encoded: without its sections, then its records
-/// and hops, then with texts cut. Says so in the failure's message, or, where there is none, by
-/// `http.truncated` or the flag "tc" of dns. Does nothing to a result that fits.
-void shrink_to_fit(ProbeResult& result);
+/// and hops but the last, then with texts cut. Says so in the failure's message, else by
+/// `http.truncated`, else by a section `truncated`. Does nothing to a result that fits.
+PROBEKIT_EXPORT void shrink_to_fit(ProbeResult& result);
 
 }  // namespace probekit

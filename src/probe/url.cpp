@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/text.hpp"
 #include "probe/host_name.hpp"
 #include "probekit/address_policy.hpp"
 #include "probekit/probe_spec.hpp"
@@ -24,41 +25,16 @@ std::uint16_t default_port(std::string_view scheme) noexcept {
   return scheme == "https" ? kHttpsPort : kHttpPort;
 }
 
-/// Length of the UTF-8 sequence at `at` (RFC 3629 4), 0 when it is none.
-std::size_t utf8_length(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : static_cast<unsigned char>(0);
-  };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(at);
-  const unsigned second = byte(at + 1);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(at + 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (first == 0xE0 && second < 0xA0) return 0;
-    if (first == 0xED && second > 0x9F) return 0;
-    return continues(at + 1) && continues(at + 2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (first == 0xF0 && second < 0x90) return 0;
-    if (first == 0xF4 && second > 0x8F) return 0;
-    return continues(at + 1) && continues(at + 2) && continues(at + 3) ? 4 : 0;
-  }
-  return 0;
-}
-
 Expected<void> check_characters(std::string_view text, Strictness strictness) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7F) return refused("a control character in the URL");
-    if (strictness == Strictness::target) {
-      if (byte == ' ') return refused("a space in the URL; write %20");
-      const std::size_t length = byte < 0x80 ? 1 : utf8_length(text, i);
-      if (length == 0) return refused("the URL is not valid UTF-8");
-      i += length;
-    } else {
-      ++i;
+    if (byte == ' ' && strictness == Strictness::target) {
+      return refused("a space in the URL; write %20");
     }
+  }
+  if (strictness == Strictness::target && !is_valid_utf8(text)) {
+    return refused("the URL is not valid UTF-8");
   }
   return {};
 }
@@ -111,14 +87,12 @@ struct Scheme {
 
 /// RFC 3986 3.1.
 Scheme split_scheme(std::string_view text) {
-  std::string name;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = lower(text[i]);
-    const bool letter = c >= 'a' && c <= 'z';
+    const char c = text[i];
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     const bool other = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-    if (c == ':' && i > 0) return {std::move(name), text.substr(i + 1)};
+    if (c == ':' && i > 0) return {to_lower(text.substr(0, i)), text.substr(i + 1)};
     if (!letter && (!other || i == 0)) break;
-    name += c;
   }
   return {{}, text};
 }
@@ -209,13 +183,6 @@ void normalise_path(Url& url) {
   url.target = std::move(path);
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-  constexpr std::string_view kSpace = " \t";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
 }  // namespace
 
 Expected<Url> parse_url(std::string_view text) {
@@ -229,7 +196,7 @@ Expected<Url> parse_url(std::string_view text) {
 }
 
 Expected<Url> resolve_reference(const Url& base, std::string_view location) {
-  location = trimmed(location);
+  location = trim(location);
   if (location.size() > kTargetBytesMax) return refused("the URL is longer than 8 KiB");
   if (auto fine = check_characters(location, Strictness::location); !fine) return fine.error();
 
