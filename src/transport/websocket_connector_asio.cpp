@@ -1,0 +1,341 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <cassert>
+#include <exception>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop_asio.hpp"
+#include "base/text.hpp"
+#include "probekit/websocket.hpp"
+#include "transport/loop_link.hpp"
+#include "transport/name_lookup.hpp"
+#include "transport/tcp_socket.hpp"
+#include "transport/websocket_connection.hpp"
+#include "transport/websocket_stream.hpp"
+
+namespace probekit {
+
+namespace {
+
+using asio::ip::tcp;
+
+constexpr std::size_t kUrlBytesMax = 2048;
+constexpr std::size_t kReasonBytesMax = 200;
+
+struct Url {
+  std::string text;
+  std::string host;  // as written: an IPv6 address in brackets
+  std::uint16_t port = 80;
+  std::string resource;  // path and query
+
+  std::string name() const { return host.front() == '[' ? host.substr(1, host.size() - 2) : host; }
+};
+
+[[noreturn]] void reject_option(const std::string& text) {
+  throw std::invalid_argument("WebSocketConnectorOptions: " + text);
+}
+
+// RFC 6455, 3. Users and passwords do not belong in a URL, fragments not in one of these.
+Url parse_url(const std::string& text) {
+  const auto reject = [](const char* why) { reject_option(std::string("a url ") + why); };
+  if (text.size() > kUrlBytesMax) reject("is longer than 2048 bytes");
+  for (const char c : text) {
+    if (c <= ' ' || c > '~') reject("has a character that is not printable ASCII");
+  }
+  const std::string scheme = to_lower(text.substr(0, std::min<std::size_t>(text.find("://"), 16)));
+  if (scheme == "wss") reject("begins with wss://, and this build has no TLS");
+  if (scheme != "ws" || text.find("://") == std::string::npos) {
+    reject("does not begin with ws://");
+  }
+  Url url;
+  url.text = text;
+  const std::size_t begin = 5;
+  const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
+  std::string authority = text.substr(begin, end - begin);
+  url.resource = text.substr(end);
+  if (url.resource.empty() || url.resource.front() != '/') url.resource.insert(0, "/");
+  if (url.resource.find('#') != std::string::npos) reject("has a fragment");
+  if (authority.find('@') != std::string::npos) reject("has a user or password");
+  const std::size_t bracket = authority.rfind(']');
+  const std::size_t colon = authority.rfind(':');
+  if (colon != std::string::npos && (bracket == std::string::npos || colon > bracket)) {
+    const auto port = parse_uint(std::string_view(authority).substr(colon + 1));
+    if (!port || *port == 0 || *port > 65535) reject("has a port that is not 1 to 65535");
+    url.port = static_cast<std::uint16_t>(*port);
+    authority.resize(colon);
+  }
+  if (authority.empty()) reject("has no host");
+  if (authority.front() == '[') {
+    asio::error_code error;
+    if (authority.back() != ']') reject("has a host without its closing bracket");
+    asio::ip::make_address_v6(authority.substr(1, authority.size() - 2), error);
+    if (error) reject("has brackets around something that is no IPv6 address");
+  } else if (authority.find_first_of("[]:") != std::string::npos) {
+    reject("has a host that is not a name or an address");
+  }
+  url.host = std::move(authority);
+  return url;
+}
+
+// Text of a server, for one of our sentences.
+std::string printable(const std::string& text) {
+  std::string out = text.substr(0, kReasonBytesMax);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
+}
+
+using Answer = Expected<std::unique_ptr<Connection>>;
+
+// One call of connect(), on the loop's thread. What it waits for keeps it alive.
+class Attempt final : public std::enable_shared_from_this<Attempt>,
+                      private WebSocketStreamOwner,
+                      private LoopLink::Member {
+ public:
+  Attempt(const WebSocketConnectorOptions& options, Url url, std::shared_ptr<LoopLink> link,
+          Connector::Done done)
+      : options_(options), url_(std::move(url)), link_(std::move(link)), done_(std::move(done)) {}
+
+  /// `lookup` is the one of the host that is still under way, or null; holds the new one after.
+  void start(std::shared_ptr<NameLookup>& lookup);
+  void cancel();
+  std::chrono::seconds retry_after() const noexcept { return retry_after_; }
+
+ private:
+  void connect_next();
+  void connected(const asio::error_code& error);
+  void fail(errc code, const std::string& text);
+  void finish(Answer answer);
+  void let_go();
+
+  HandshakeAnswer on_request() override { return {}; }
+  void on_open() override;
+  void on_message(std::string) override {}
+  void on_written() override {}
+  void on_ended(const WebSocketStreamEnd& end) override;
+  void loop_ended() noexcept override;
+
+  const WebSocketConnectorOptions options_;
+  const Url url_;
+  const std::shared_ptr<LoopLink> link_;
+  Connector::Done done_;  // null once called or cancelled
+  std::chrono::seconds retry_after_{0};
+  const char* stage_ = "resolving the name";
+  TimerId timer_ = 0;
+  std::shared_ptr<NameLookup> lookup_;
+  std::vector<asio::ip::address> addresses_;  // still to try, the next one last
+  std::string last_error_ = "there is no address";
+  std::optional<tcp::socket> socket_;
+  std::shared_ptr<WebSocketStream> stream_;
+};
+
+void Attempt::start(std::shared_ptr<NameLookup>& lookup) {
+  link_->add(*this);
+  timer_ = link_->loop()->call_after(options_.handshake_timeout, [self = shared_from_this()] {
+    self->timer_ = 0;
+    self->fail(errc::timed_out, std::string("no answer in time while ") + self->stage_);
+  });
+  asio::error_code error;
+  const auto address = asio::ip::make_address(url_.name(), error);
+  if (!error) {
+    addresses_ = {address};
+    link_->post([self = shared_from_this()] { self->connect_next(); });
+    return;
+  }
+  try {
+    if (!lookup || lookup->done()) lookup = NameLookup::start(url_.name());
+  } catch (const std::system_error& failure) {
+    return fail(errc::connection_failed, failure.what());
+  }
+  lookup_ = lookup;
+  lookup_->set_waiter([link = link_, weak = weak_from_this()](NameLookup::Answer answer) {
+    link->post([weak, answer = std::move(answer)] {
+      const auto self = weak.lock();
+      if (!self || !self->done_) return;
+      if (!answer.error.empty()) self->last_error_ = answer.error;
+      for (auto each = answer.addresses.rbegin(); each != answer.addresses.rend(); ++each) {
+        asio::error_code ignored;
+        const auto parsed = asio::ip::make_address(*each, ignored);
+        if (!ignored) self->addresses_.push_back(parsed);
+      }
+      self->connect_next();
+    });
+  });
+}
+
+void Attempt::connect_next() {
+  if (!done_) return;
+  stage_ = "connecting";
+  socket_.reset();
+  if (addresses_.empty()) return fail(errc::connection_failed, last_error_);
+  const tcp::endpoint endpoint(addresses_.back(), url_.port);
+  addresses_.pop_back();
+  socket_.emplace(asio_context(*link_->loop()));
+  asio::error_code error;
+  socket_->open(endpoint.protocol(), error);
+  if (error) return connected(error);
+  if (options_.receive_buffer_bytes > 0) {
+    // Before connecting: the window's scale is agreed in the first packet.
+    socket_->set_option(
+        asio::socket_base::receive_buffer_size(static_cast<int>(options_.receive_buffer_bytes)),
+        error);
+  }
+  tune_tcp_socket(socket_->native_handle(), options_.send_time_limit);
+  socket_->async_connect(endpoint, [self = shared_from_this()](const asio::error_code& result) {
+    self->connected(result);
+  });
+}
+
+void Attempt::connected(const asio::error_code& error) {
+  if (!done_) return;
+  asio::error_code ignored;
+  if (error) {
+    last_error_ = error.message();
+    return connect_next();
+  }
+  // A port that nobody listens on may be the one this very socket was given.
+  if (socket_->local_endpoint(ignored) == socket_->remote_endpoint(ignored)) {
+    last_error_ = asio::error_code(asio::error::connection_refused).message();
+    return connect_next();
+  }
+  stage_ = "waiting for the opening handshake";
+  try {
+    const int descriptor = socket_->release();
+    socket_.reset();
+    WebSocketStreamOptions stream_options;
+    stream_options.message_bytes_max = options_.message_bytes_max;
+    stream_options.random = options_.random;
+    stream_options.log = options_.log;
+    stream_ = make_client_stream(*link_->loop(), descriptor, stream_options, url_.host, url_.port,
+                                 url_.resource);
+    stream_->set_owner(this);
+    stream_->begin();
+  } catch (const std::exception& failure) {
+    fail(errc::connection_failed, failure.what());
+  }
+}
+
+void Attempt::on_open() {
+  auto stream = std::exchange(stream_, nullptr);
+  finish(std::unique_ptr<Connection>(std::make_unique<WebSocketConnection>(
+      link_, std::move(stream), options_.send_time_limit, options_.log)));
+}
+
+void Attempt::on_ended(const WebSocketStreamEnd& end) {
+  stream_.reset();
+  retry_after_ = end.retry_after;
+  if (end.http_status != 0) {
+    return fail(errc::handshake_failed, "the server refused the handshake: HTTP " +
+                                            std::to_string(end.http_status) + ' ' +
+                                            printable(end.http_reason));
+  }
+  fail(errc::handshake_failed,
+       "the connection ended during the handshake" +
+           (end.reason.error ? ": " + end.reason.error.message() : std::string()));
+}
+
+void Attempt::fail(errc code, const std::string& text) {
+  finish(Error(code, url_.text + ": " + text));
+}
+
+void Attempt::finish(Answer answer) {
+  if (!done_) return;
+  let_go();
+  // Through the loop, so that it never runs inside connect().
+  auto shared = std::make_shared<Answer>(std::move(answer));
+  link_->post([self = shared_from_this(), shared] {
+    if (!self->done_) return;
+    const Connector::Done done = std::exchange(self->done_, nullptr);
+    done(std::move(*shared));
+  });
+}
+
+void Attempt::let_go() {
+  EventLoop* const loop = link_->loop();
+  if (loop != nullptr) {
+    if (timer_ != 0) loop->cancel(timer_);
+    link_->remove(*this);
+  }
+  timer_ = 0;
+  lookup_.reset();  // it answers into the void
+  socket_.reset();
+  if (stream_) stream_->abort();
+  stream_.reset();
+}
+
+void Attempt::cancel() {
+  done_ = nullptr;
+  let_go();
+}
+
+void Attempt::loop_ended() noexcept { cancel(); }
+
+class WebSocketConnector final : public Connector {
+ public:
+  explicit WebSocketConnector(WebSocketConnectorOptions options) : options_(std::move(options)) {
+    for (const std::string& url : options_.urls) urls_.push_back(parse_url(url));
+  }
+  ~WebSocketConnector() override { cancel(); }
+
+  void connect(EventLoop& loop, Done done) override {
+    cancel();
+    if (!link_ || link_->loop() != &loop) link_ = LoopLink::make(loop);
+    const Url& url = next_url();
+    url_ = url.text;
+    attempt_ = std::make_shared<Attempt>(options_, url, link_, std::move(done));
+    attempt_->start(lookups_[url.host]);
+  }
+
+  void cancel() override {
+    if (attempt_) attempt_->cancel();
+  }
+
+  std::string url() const override { return url_; }
+  std::chrono::seconds retry_after() const override {
+    return attempt_ ? attempt_->retry_after() : std::chrono::seconds(0);
+  }
+
+ private:
+  // Each once, in random order, then again in another.
+  const Url& next_url() {
+    if (next_ == urls_.size()) next_ = 0;
+    const std::size_t pick =
+        next_ + static_cast<std::size_t>(options_.random->below(urls_.size() - next_));
+    std::swap(urls_[next_], urls_[pick]);
+    return urls_[next_++];
+  }
+
+  const WebSocketConnectorOptions options_;
+  std::vector<Url> urls_;
+  std::size_t next_ = 0;
+  std::map<std::string, std::shared_ptr<NameLookup>> lookups_;  // the last of each host
+  std::shared_ptr<LoopLink> link_;
+  std::shared_ptr<Attempt> attempt_;
+  std::string url_;
+};
+
+}  // namespace
+
+std::unique_ptr<Connector> make_websocket_connector(WebSocketConnectorOptions options) {
+  if (options.urls.empty()) reject_option("urls is empty");
+  if (options.message_bytes_max == 0) reject_option("message_bytes_max is 0");
+  if (options.handshake_timeout.count() <= 0) reject_option("handshake_timeout is not positive");
+  if (options.send_time_limit.count() <= 0) reject_option("send_time_limit is not positive");
+  if (options.receive_buffer_bytes > 1024 * 1024 * 1024) {
+    reject_option("receive_buffer_bytes is over 1 GiB");
+  }
+  if (!options.random) options.random = system_random();
+  return std::make_unique<WebSocketConnector>(std::move(options));
+}
+
+}  // namespace probekit
