@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+// The incident this library comes from, in miniature: nginx closes connections whose reader stands
+// still. An agent that works where it reads loses its tasks; probekit's agent does not.
+
+#include <poll.h>
+
+#include <atomic>
+#include <thread>
+
+#include "incident/everything_arrives.hpp"
+#include "probekit/clock.hpp"
+#include "support/catch.hpp"
+#include "support/cluster.hpp"
+#include "support/nginx.hpp"
+#include "support/raw_websocket.hpp"
+#include "support/run_until.hpp"
+#include "support/target_site.hpp"
+
+namespace probekit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Works through tasks in the thread that reads, 50 ms each, having granted credit for all at once.
+// Returns how many results it sent before its connection ended.
+std::size_t control_agent(std::uint16_t port, std::size_t tasks) {
+  RawWebSocket socket{port, {"Sec-WebSocket-Protocol: probekit.v1"}, "/ws", 64 * 1024};
+  const auto say = [&socket](const std::string& text) {
+    return socket.send_frame(RawWebSocket::binary, text);
+  };
+  const auto limit = std::to_string(tasks);
+  say(R"({"type":"hello","versions":["probekit.v1"],"name":"control",)"
+      R"("instance":"00000000000000000000000000000001","agent_version":"0","tags":{},)"
+      R"("kinds":["http"],"capacity":{"tasks":)" +
+      limit + R"(,"high":16},"slots":16,"threads":1,"store":"","holds":0})");
+  std::size_t seq = 1;
+  for (;;) {
+    const auto frame = socket.read_frame(30s);
+    if (!frame || frame->opcode == RawWebSocket::close) return seq - 1;
+    const auto message = json::Value::parse(frame->payload);
+    REQUIRE(message);
+    const auto type = text_at(*message, "type");
+    if (type == "welcome") say(R"({"type":"credit","high":16,"other":)" + limit + "}");
+    if (type != "tasks") continue;
+    for (const auto& task : *message->find("tasks")->as_array()) {
+      poll(nullptr, 0, 50);  // the work, in the wrong place
+      const auto id = (*task.as_array())[0].to_json();
+      const auto attempt = (*task.as_array())[1].to_json();
+      if (!say(R"({"type":"results","seq":)" + std::to_string(seq) + R"(,"items":[{"task":)" + id +
+               R"(,"attempt":)" + attempt + R"(,"result":{"verdict":"passed","failure":null,)" +
+               R"("started_at_us":0,"duration_us":50000,"suspect":false}}]})"))
+        return seq - 1;
+      ++seq;
+    }
+  }
+}
+
+std::string padded(const std::string& url, std::size_t bytes) {
+  return url + "?" + std::string(bytes - url.size() - 12, 'x');
+}
+
+// Samples the agent's receive queue every 100 ms.
+class QueueWatch {
+ public:
+  QueueWatch(pid_t pid, std::uint16_t port)
+      : thread_{[this, pid, port] {
+          bool before = false;
+          while (!stop_) {
+            const bool now = receive_queue_bytes(pid, port) > 64 * 1024;
+            if (now && before) ++violations_;
+            before = now;
+            ++samples_;
+            poll(nullptr, 0, 100);
+          }
+        }} {}
+  ~QueueWatch() {
+    stop_ = true;
+    thread_.join();
+  }
+  int violations() const { return violations_; }
+  int samples() const { return samples_; }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::atomic<int> violations_{0};
+  std::atomic<int> samples_{0};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("an agent that works where it reads loses its connection and its tasks", "[incident]") {
+  constexpr std::size_t kTasks = 20'000;
+  MasterProcess master;
+  Nginx nginx{{master.agents_port()}};
+  const TargetSite site;
+  std::atomic<std::size_t> results{0};
+  std::atomic<bool> ended{false};
+  std::thread agent{[&] {
+    results = control_agent(nginx.port(), kTasks);
+    ended = true;
+  }};
+  master.wait_for_agents(1);
+  const auto batch = master.api().import(many(padded(site.url("/ok"), 300), kTasks));
+  run_until([&] { return ended.load(); }, 90s);
+  agent.join();
+  INFO("results before the cut: " << results);
+  CHECK(results < kTasks);
+  // The control lost its connection; the ledger did not lose a task.
+  const auto counts = master.api().batch(batch);
+  CHECK(counts.accepted == kTasks);
+  CHECK(counts.done <= results);
+}
+
+TEST_CASE("a bulk import reaches slow targets with not one disconnect", "[incident]") {
+  constexpr std::size_t kTasks = 5'000;
+  const bool strip_path = GENERATE(false, true);
+  CAPTURE(strip_path);
+  MasterProcess master{{"--heartbeat-interval", "1s", "--dead-after", "10s"}};
+  NginxOptions options;
+  options.upstream_port = master.agents_port();
+  options.strip_path = strip_path;
+  Nginx nginx{options};
+  const TargetSite site;
+  AgentProcess agent{"steady", nginx.url(), {"--concurrency", "16"}};
+  agent.wait_until_connected();
+  master.wait_for_agents(1);
+
+  QueueWatch watch{agent.process().pid(), nginx.port()};
+  const auto batch = master.api().import(many(site.url("/delay/50"), kTasks));
+  check_everything_arrived(master.api(), batch, kTasks, 120s);
+
+  const auto info = master.agent("steady");
+  CHECK((info.find("last_disconnect") == nullptr || info.find("last_disconnect")->is_null()));
+  CHECK(number_at(info, "heartbeat_gap_max_ms") <= 1500);
+  CHECK(watch.samples() > 50);
+  CHECK(watch.violations() == 0);
+  CHECK(site.requests() == kTasks);
+}
+
+}  // namespace probekit::test

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "support/cluster.hpp"
+
+#include "support/run_until.hpp"
+
+namespace probekit::test {
+namespace {
+
+std::uint16_t port_of(const std::string& url) {
+  const auto colon = url.find(':', url.find("//"));
+  return static_cast<std::uint16_t>(std::stoi(url.substr(colon + 1)));
+}
+
+std::vector<std::string> joined(std::vector<std::string> command, std::vector<std::string>& more) {
+  for (auto& flag : more) command.push_back(std::move(flag));
+  return command;
+}
+
+}  // namespace
+
+std::string program(const std::string& name) { return std::string{PROBEKIT_BIN_DIR} + "/" + name; }
+
+MasterProcess::MasterProcess(std::vector<std::string> flags) {
+  process_ =
+      std::make_unique<Process>(joined({program("probekit-master"), "--agents", "127.0.0.1:0",
+                                        "--api", "127.0.0.1:0", "--name", "test-master"},
+                                       flags),
+                                folder_.path());
+  agents_url_ = process_->expect_line("agents: ");
+  api_url_ = process_->expect_line("api: ");
+  agents_port_ = port_of(agents_url_);
+  api_ = std::make_unique<ApiClient>(api_url_);
+}
+
+json::Value MasterProcess::agent(const std::string& name) const {
+  const auto answer = api_->get("/v1/agents/" + name);
+  if (answer.status != 200) FAIL("agent " << name << ": " << answer.status << ' ' << answer.body);
+  return answer.json();
+}
+
+void MasterProcess::wait_for_agents(std::size_t count) const {
+  run_until([&] {
+    const auto answer = api_->get("/v1/agents").json();
+    std::size_t connected = 0;
+    for (const auto& agent : *answer.find("items")->as_array())
+      if (agent.find("connected")->as_bool().value_or(false)) ++connected;
+    return connected == count;
+  });
+}
+
+AgentProcess::AgentProcess(const std::string& name, const std::string& master_url,
+                           std::vector<std::string> flags) {
+  process_ = std::make_unique<Process>(joined({program("probekit-agent"), "--name", name,
+                                               "--master", master_url, "--allow", "127.0.0.0/8"},
+                                              flags),
+                                       folder_.path());
+}
+
+void AgentProcess::wait_until_connected() { process_->expect_line("connected: "); }
+
+}  // namespace probekit::test

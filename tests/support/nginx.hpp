@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// A real nginx between agents and a master, configured as operators do, with short timeouts so
+/// that what takes a minute in production shows in seconds.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "support/process.hpp"
+
+namespace probekit::test {
+
+struct NginxOptions {
+  std::uint16_t upstream_port = 0;  ///< the master's agents port
+  bool strip_path = false;       ///< `proxy_pass http://upstream/;`: the master sees another path
+  int send_timeout_seconds = 5;  ///< send_timeout and proxy_send_timeout
+};
+
+class Nginx {
+ public:
+  explicit Nginx(const NginxOptions& options);
+  ~Nginx();
+
+  std::uint16_t port() const noexcept { return port_; }
+  /// "ws://127.0.0.1:PORT/ws"
+  std::string url() const;
+  /// What it logged as errors.
+  std::string errors() const;
+  void reload();
+  pid_t pid() const noexcept { return process_->pid(); }
+
+ private:
+  TemporaryFolder folder_;
+  std::uint16_t port_;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace probekit::test

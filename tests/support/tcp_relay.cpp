@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "support/tcp_relay.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "base/epoll_loop.hpp"
+
+namespace probekit::test {
+namespace {
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
+}
+
+}  // namespace
+
+struct TcpRelay::Impl {
+  // One direction's source: what was read from it and not yet written to the other side.
+  struct Side {
+    int other = -1;
+    std::string held;
+  };
+
+  EpollLoop loop{system_clock(), nullptr};
+  int listener = -1;
+  std::uint16_t port = 0;
+  std::uint16_t upstream = 0;
+  std::atomic<std::uint64_t> accepted{0};
+  std::atomic<std::uint64_t> relayed{0};
+  std::map<int, Side> sides;
+  std::thread thread;
+
+  explicit Impl(std::uint16_t upstream_port) : upstream(upstream_port) {
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    auto address = loopback(0);
+    socklen_t length = sizeof address;
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+        listen(listener, 1024) != 0 ||
+        getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+      throw std::runtime_error("relay cannot listen");
+    port = ntohs(address.sin_port);
+    loop.watch(listener, ProbeLoop::readable, [this](unsigned) { accept_one(); });
+    thread = std::thread{[this] { loop.run(); }};
+  }
+
+  ~Impl() {
+    loop.stop();
+    thread.join();
+    for (const auto& [fd, side] : sides) close(fd);
+    close(listener);
+  }
+
+  void accept_one() {
+    const int near = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (near < 0) return;
+    const int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto address = loopback(upstream);
+    // Blocking, but on loopback: refused or accepted at once.
+    if (connect(far, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      close(far);
+      close(near);
+      return;
+    }
+    ++accepted;
+    add(near, far);
+    add(far, near);
+  }
+
+  void add(int fd, int other) {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    sides[fd].other = other;
+    loop.watch(fd, ProbeLoop::readable, [this, fd](unsigned events) {
+      if ((events & ProbeLoop::writable) != 0) flush(sides[fd].other);
+      if (sides.count(fd) != 0 && (events & ~unsigned{ProbeLoop::writable}) != 0) pump(fd);
+    });
+  }
+
+  void pump(int fd) {
+    auto& side = sides[fd];
+    if (!side.held.empty()) return;
+    char bytes[65536];
+    const auto count = read(fd, bytes, sizeof bytes);
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) return drop(fd);
+    relayed += static_cast<std::uint64_t>(count);
+    side.held.assign(bytes, static_cast<std::size_t>(count));
+    flush(fd);
+  }
+
+  // Writes what came from `fd`; while some is held, reads no more of it.
+  void flush(int fd) {
+    const auto found = sides.find(fd);
+    if (found == sides.end() || found->second.held.empty()) return;
+    auto& side = found->second;
+    const auto count = send(side.other, side.held.data(), side.held.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN) return drop(fd);
+    if (count > 0) side.held.erase(0, static_cast<std::size_t>(count));
+    const bool other_held = !sides[side.other].held.empty();
+    const unsigned held = side.held.empty() ? 0U : 1U;
+    loop.watch(fd, (held != 0 ? 0U : ProbeLoop::readable) | (other_held ? ProbeLoop::writable : 0U),
+               {});
+    loop.watch(side.other,
+               (other_held ? 0U : ProbeLoop::readable) | (held != 0 ? ProbeLoop::writable : 0U),
+               {});
+  }
+
+  void drop(int fd) {
+    const int other = sides[fd].other;
+    for (const int end : {fd, other}) {
+      loop.unwatch(end);
+      sides.erase(end);
+      // No lingering: the peer sees a reset, as from a broken network.
+      const linger reset{1, 0};
+      setsockopt(end, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+      close(end);
+    }
+  }
+};
+
+TcpRelay::TcpRelay(std::uint16_t upstream_port) : impl_(std::make_unique<Impl>(upstream_port)) {}
+TcpRelay::~TcpRelay() = default;
+
+std::uint16_t TcpRelay::port() const noexcept { return impl_->port; }
+
+void TcpRelay::cut() {
+  std::promise<void> done;
+  impl_->loop.post([this, &done] {
+    while (!impl_->sides.empty()) impl_->drop(impl_->sides.begin()->first);
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+std::uint64_t TcpRelay::connections() const noexcept { return impl_->accepted; }
+std::uint64_t TcpRelay::bytes() const noexcept { return impl_->relayed; }
+
+}  // namespace probekit::test

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// A TCP relay on loopback whose connections a test can cut, as a network would.
+
+#include <cstdint>
+#include <memory>
+
+namespace probekit::test {
+
+class TcpRelay {
+ public:
+  explicit TcpRelay(std::uint16_t upstream_port);
+  ~TcpRelay();
+  TcpRelay(const TcpRelay&) = delete;
+  TcpRelay& operator=(const TcpRelay&) = delete;
+
+  std::uint16_t port() const noexcept;
+  /// Resets every open connection, both sides. New ones are welcome.
+  void cut();
+  std::uint64_t connections() const noexcept;
+  std::uint64_t bytes() const noexcept;  ///< relayed so far, both ways
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace probekit::test
