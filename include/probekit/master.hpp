@@ -213,6 +213,8 @@ struct AgentInfo {
   double tasks_per_second = 0;  ///< results, over the last 10 s
   std::int64_t clock_offset_ms = 0;
   std::chrono::microseconds heartbeat_rtt{0};
+  std::chrono::milliseconds heartbeat_age{0};      ///< since the last one arrived
+  std::chrono::milliseconds heartbeat_gap_max{0};  ///< longest time between two, this session
   std::chrono::microseconds loop_lag{0};
   ConnectionFacts connection;
   std::chrono::milliseconds last_received{0};  ///< ago
