@@ -27,6 +27,12 @@ constexpr std::size_t kHeldBytesMax = 64 * 1024;
 constexpr std::size_t kMessageBytesTarget = 64 * 1024;  ///< messages are filled to about this
 constexpr std::size_t kMessageBytesMax = 1024 * 1024;   ///< what a receiver refuses
 constexpr std::uint64_t kResultsBytesMin = 128 * 1024;  ///< the results window is never less
+constexpr std::size_t kTagsMax = 64;
+constexpr std::size_t kItemsMax = 65'536;           ///< of one list in one message
+constexpr std::size_t kOptionsPerMessageMax = 512;  ///< different options in one `tasks`
+
+/// What a result counts in the results window: its text, and this for the item around it.
+constexpr std::uint64_t kResultItemBytes = 64;
 
 enum class HeldState : std::uint8_t { queued, running, finished };
 
@@ -41,6 +47,7 @@ enum class Returned : std::uint8_t {
   unwanted,     ///< the master did not want it after a resume
 };
 std::string_view to_string(Returned returned) noexcept;
+std::string_view to_string(HeldState state) noexcept;
 
 /// agent -> master, first; at most kHelloBytesMax.
 struct Hello {
@@ -109,6 +116,8 @@ struct Tasks {
   };
   std::vector<std::shared_ptr<const ProbeOptions>> options;
   std::vector<Item> tasks;
+  /// How long the message waited at the sender after `left` was written; see append_waited().
+  std::chrono::milliseconds waited{0};
 };
 
 /// agent -> master. Item i has sequence number seq + i; the first of a session is 1.
@@ -163,7 +172,10 @@ struct Heartbeat {
 /// agent -> master: takes no new tasks, will close when it holds none. Sent once.
 struct Draining {};
 
+/// A message of a type unknown here whose sender says `"optional":true`.
+struct Ignored {};
+
 using Message = std::variant<Hello, Held, Welcome, Wanted, Reject, Tasks, Results, Ack, Cancel,
-                             Credit, Heartbeat, Draining>;
+                             Credit, Heartbeat, Draining, Ignored>;
 
 }  // namespace probekit::protocol

@@ -1,0 +1,802 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#include "protocol/codec.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json_cursor.hpp"
+#include "json/json_writer.hpp"
+
+namespace probekit::protocol {
+namespace {
+
+using json::Cursor;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kTextBytesMax = 1024;  // of names, ids, reasons
+constexpr std::size_t kListMax = 64;         // of versions, kinds
+constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
+// Durations are kept far from where arithmetic on time points could overflow: a hundred years.
+constexpr std::uint64_t kMillisecondsMax = 100ULL * 366 * 24 * 3600 * 1000;
+
+constexpr std::array<std::string_view, 7> kReturnedNames{
+    "overdrawn", "draining", "cancelled", "expired", "unsupported", "host_busy", "unwanted"};
+constexpr std::array<std::string_view, 3> kHeldNames{"queued", "running", "finished"};
+
+template <std::size_t n>
+std::optional<std::size_t> place_of(const std::array<std::string_view, n>& names,
+                                    std::string_view name) {
+  const auto* const found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+// -- writing --------------------------------------------------------------------------------------
+
+std::uint64_t count_of(milliseconds duration) {
+  return static_cast<std::uint64_t>(std::max<milliseconds::rep>(duration.count(), 0));
+}
+
+void append_options(std::string& out, const ProbeOptions& options) {
+  json::Writer writer{out};
+  writer.begin_object();
+  writer.member("kind", options.kind);
+  writer.member("timeout_ms", count_of(options.timeout));
+  writer.member("priority", to_string(options.priority));
+  if (!options.section.empty()) writer.key("section").raw(options.section);
+  writer.end_object();
+}
+
+void append_task(std::string& out, TaskId task, std::uint32_t attempt, std::uint64_t options,
+                 milliseconds left, std::string_view target) {
+  out += '[';
+  append_uint(out, task.value);
+  out += ',';
+  append_uint(out, attempt);
+  out += ',';
+  append_uint(out, options);
+  out += ',';
+  append_uint(out, count_of(left));
+  out += ',';
+  json::append_string(out, target);
+  out += ']';
+}
+
+void append_item(std::string& out, const Results::Item& item) {
+  if (item.returned)
+    append_returned_item(out, item.task, item.attempt, *item.returned);
+  else
+    append_result_item(out, item.task, item.attempt, item.result);
+}
+
+// Writes the members of a message into the object that is open.
+struct Encoder {
+  std::string& out;
+  json::Writer& writer;
+
+  template <class T>
+  void member(std::string_view key, const T& value) {
+    if constexpr (std::is_same_v<T, milliseconds>)
+      writer.member(key, count_of(value));
+    else
+      writer.member(key, value);
+  }
+  void type(std::string_view name) { member("type", name); }
+
+  // `write` appends one element to `out`.
+  template <class List, class Write>
+  void list(std::string_view key, const List& items, Write write) {
+    writer.key(key).raw("[");
+    bool first = true;
+    for (const auto& item : items) {
+      if (!first) out += ',';
+      first = false;
+      write(item);
+    }
+    out += ']';
+  }
+  void ids(std::string_view key, const std::vector<TaskId>& tasks) {
+    list(key, tasks, [this](TaskId id) { append_uint(out, id.value); });
+  }
+  void texts(std::string_view key, const std::vector<std::string>& texts) {
+    list(key, texts, [this](const std::string& text) { json::append_string(out, text); });
+  }
+  void credit(const Credit& credit) {
+    member("high", credit.high);
+    member("other", credit.other);
+  }
+
+  void operator()(const Hello& hello) {
+    type("hello");
+    texts("versions", hello.versions);
+    member("name", hello.name);
+    member("instance", hello.instance);
+    member("agent_version", hello.agent_version);
+    writer.key("tags").begin_object();
+    for (const Label& tag : hello.tags) member(tag.key, tag.value);
+    writer.end_object();
+    texts("kinds", hello.kinds);
+    writer.key("capacity").begin_object();
+    member("tasks", hello.capacity_tasks);
+    member("high", hello.capacity_high);
+    writer.end_object();
+    member("slots", hello.slots);
+    member("threads", hello.threads);
+    member("store", hello.store);
+    member("holds", hello.holds);
+  }
+  void operator()(const Held& held) {
+    type("held");
+    list("tasks", held.tasks, [this](const Held::Item& item) {
+      out += '[';
+      append_uint(out, item.task.value);
+      out += ',';
+      append_uint(out, item.attempt);
+      out += ",\"";
+      out += to_string(item.state);
+      out += "\"]";
+    });
+    member("last", held.last);
+  }
+  void operator()(const Welcome& welcome) {
+    type("welcome");
+    member("session", welcome.session);
+    member("epoch", welcome.epoch);
+    member("store", welcome.store);
+    member("master", welcome.master);
+    member("heartbeat_interval_ms", welcome.heartbeat_interval);
+    member("dead_after_ms", welcome.dead_after);
+    member("resume_grace_ms", welcome.resume_grace);
+    member("message_bytes_max", welcome.message_bytes_max);
+    member("results_bytes", welcome.results_bytes);
+    ids("wanted", welcome.wanted);
+    member("last", welcome.last);
+  }
+  void operator()(const Wanted& wanted) {
+    type("wanted");
+    ids("tasks", wanted.tasks);
+    member("last", wanted.last);
+  }
+  void operator()(const Reject& reject) {
+    type("reject");
+    member("reason", reject.reason);
+    member("detail", reject.detail);
+    member("retry_after_ms", reject.retry_after);
+  }
+  void operator()(const Tasks& tasks) {
+    type("tasks");
+    list("options", tasks.options,
+         [this](const std::shared_ptr<const ProbeOptions>& one) { append_options(out, *one); });
+    list("tasks", tasks.tasks, [this](const Tasks::Item& item) {
+      append_task(out, item.task, item.attempt, item.options, item.left, item.target);
+    });
+    if (tasks.waited.count() > 0) member("waited_ms", tasks.waited);
+  }
+  void operator()(const Results& results) {
+    type("results");
+    member("seq", results.seq);
+    list("items", results.items, [this](const Results::Item& item) { append_item(out, item); });
+  }
+  void operator()(const Ack& ack) {
+    type("ack");
+    member("seq", ack.seq);
+  }
+  void operator()(const Cancel& cancel) {
+    type("cancel");
+    ids("tasks", cancel.tasks);
+  }
+  void operator()(const Credit& message) {
+    type("credit");
+    credit(message);
+  }
+  void operator()(const Heartbeat& beat) {
+    type("heartbeat");
+    member("seq", beat.seq);
+    member("echo", beat.echo);
+    member("sent_us", beat.sent_us);
+    member("echo_delay_us", beat.echo_delay_us);
+    member("items_sent", beat.items_sent);
+    if (beat.credit) {
+      writer.key("credit").begin_object();
+      credit(*beat.credit);
+      writer.end_object();
+    }
+    if (beat.results_bytes) member("results_bytes", *beat.results_bytes);
+    if (beat.ack) member("ack", *beat.ack);
+    member("loop_lag_us", beat.loop_lag_us);
+    member("queued", beat.queued);
+    member("running", beat.running);
+    member("queue_age_ms", beat.queue_age_ms);
+    member("cpu_us", beat.cpu_us);
+    member("recv_queue_bytes", beat.recv_queue_bytes);
+    member("send_queue_bytes", beat.send_queue_bytes);
+  }
+  void operator()(const Draining&) { type("draining"); }
+  void operator()(const Ignored&) {}
+};
+
+// -- reading --------------------------------------------------------------------------------------
+
+bool read_duration(Cursor& in, milliseconds& value) {
+  std::uint64_t count = 0;
+  if (!in.read_uint(count, kMillisecondsMax)) return false;
+  value = milliseconds{static_cast<milliseconds::rep>(count)};
+  return true;
+}
+
+template <class Unsigned>
+bool read_number(Cursor& in, Unsigned& value) {
+  std::uint64_t wide = 0;
+  if (!in.read_uint(wide, std::numeric_limits<Unsigned>::max())) return false;
+  value = static_cast<Unsigned>(wide);
+  return true;
+}
+
+bool read_attempt(Cursor& in, std::uint32_t& attempt) {
+  return read_number(in, attempt) && (attempt > 0 || in.fail("attempts count from 1"));
+}
+
+template <class Item, class Read>
+bool read_list(Cursor& in, std::vector<Item>& list, std::size_t count_max, Read read) {
+  list.clear();
+  for (in.enter_array(); in.next_item();) {
+    if (list.size() == count_max) return in.fail("list too long");
+    list.emplace_back();
+    if (!read(list.back())) return false;
+  }
+  return in.ok();
+}
+
+bool read_ids(Cursor& in, std::vector<TaskId>& list) {
+  return read_list(in, list, kItemsMax, [&in](TaskId& id) { return in.read_uint(id.value, kAny); });
+}
+
+bool read_texts(Cursor& in, std::vector<std::string>& list) {
+  return read_list(in, list, kListMax,
+                   [&in](std::string& text) { return in.read_string(text, kTextBytesMax); });
+}
+
+// A fixed row of an array.
+template <class... Reads>
+bool read_row(Cursor& in, Reads... reads) {
+  if (!in.enter_array()) return false;
+  const auto one = [&in](auto& read) {
+    return (in.next_item() || in.fail("too few values in a row")) && read();
+  };
+  if (!(one(reads) && ...)) return false;
+  return !in.next_item() ? in.ok() : in.fail("too many values in a row");
+}
+
+// Reads the members after `type`. `read` returns whether it knew the key; bits of `needed` are
+// those `seen` must have at the end.
+template <class Read>
+bool read_members(Cursor& in, Read read) {
+  std::string_view key;
+  while (in.next_member(key))
+    if (!read(key)) in.skip();
+  return in.ok();
+}
+
+struct Decoder {
+  Cursor& in;
+  unsigned seen = 0;
+
+  // True for the member of this name: then `read` reads it.
+  template <class Read>
+  bool member(std::string_view key, std::string_view name, Read read, unsigned bit = 0) {
+    if (key != name) return false;
+    seen |= bit;
+    read();
+    return true;
+  }
+  bool number(std::string_view key, std::string_view name, std::uint64_t& value, unsigned bit = 0) {
+    return member(
+        key, name, [&] { in.read_uint(value, kAny); }, bit);
+  }
+  bool signed_number(std::string_view key, std::string_view name, std::int64_t& value) {
+    return member(key, name, [&] { in.read_int(value); });
+  }
+  bool text(std::string_view key, std::string_view name, std::string& value, unsigned bit = 0) {
+    return member(
+        key, name, [&] { in.read_string(value, kTextBytesMax); }, bit);
+  }
+  bool duration(std::string_view key, std::string_view name, milliseconds& value,
+                unsigned bit = 0) {
+    return member(
+        key, name, [&] { read_duration(in, value); }, bit);
+  }
+  bool truth(std::string_view key, std::string_view name, bool& value) {
+    return member(key, name, [&] { in.read_bool(value); });
+  }
+  bool needs(unsigned bits) {
+    return in.ok() && ((seen & bits) == bits || in.fail("a required member is missing"));
+  }
+
+  bool read(Hello& hello) {
+    hello.versions.clear();
+    read_members(in, [&](std::string_view key) {
+      return member(
+                 key, "versions", [&] { read_texts(in, hello.versions); }, 1) ||
+             text(key, "name", hello.name, 2) || text(key, "instance", hello.instance, 4) ||
+             text(key, "agent_version", hello.agent_version) ||
+             member(key, "tags", [&] { read_tags(hello.tags); }) ||
+             member(
+                 key, "kinds", [&] { read_texts(in, hello.kinds); }, 8) ||
+             member(
+                 key, "capacity", [&] { read_capacity(hello); }, 16) ||
+             member(key, "slots", [&] { read_number(in, hello.slots); }) ||
+             member(key, "threads", [&] { read_number(in, hello.threads); }) ||
+             text(key, "store", hello.store) || number(key, "holds", hello.holds);
+    });
+    if (!needs(31)) return false;
+    if (!is_valid_name(hello.name)) return in.fail("hello: the name is not valid");
+    if (hello.instance.empty()) return in.fail("hello: the instance is empty");
+    return true;
+  }
+  void read_tags(std::vector<Label>& tags) {
+    tags.clear();
+    std::string_view key;
+    for (in.enter_object(); in.next_member(key);) {
+      if (tags.size() == kTagsMax) {
+        in.fail("too many tags");
+        return;
+      }
+      tags.push_back(Label{std::string{key}, {}});
+      if (!in.read_string(tags.back().value, kTextBytesMax)) return;
+      if (!is_valid_name(tags.back().key) || !is_valid_name(tags.back().value)) {
+        in.fail("a tag is not valid");
+        return;
+      }
+    }
+  }
+  void read_capacity(Hello& hello) {
+    if (!in.enter_object()) return;
+    read_members(in, [&](std::string_view key) {
+      return number(key, "tasks", hello.capacity_tasks) || number(key, "high", hello.capacity_high);
+    });
+  }
+
+  bool read(Held& held) {
+    std::string state;
+    read_members(in, [&](std::string_view key) {
+      return member(
+                 key, "tasks",
+                 [&] {
+                   read_list(in, held.tasks, kItemsMax, [&](Held::Item& item) {
+                     return read_row(
+                         in, [&] { return in.read_uint(item.task.value, kAny); },
+                         [&] { return read_attempt(in, item.attempt); },
+                         [&] {
+                           if (!in.read_string(state, kTextBytesMax)) return false;
+                           const auto place = place_of(kHeldNames, state);
+                           if (!place) return in.fail("unknown state of a held task");
+                           item.state = static_cast<HeldState>(*place);
+                           return true;
+                         });
+                   });
+                 },
+                 1) ||
+             truth(key, "last", held.last);
+    });
+    return needs(1);
+  }
+  bool read(Welcome& welcome) {
+    read_members(in, [&](std::string_view key) {
+      return text(key, "session", welcome.session, 1) || number(key, "epoch", welcome.epoch) ||
+             text(key, "store", welcome.store, 2) || text(key, "master", welcome.master) ||
+             duration(key, "heartbeat_interval_ms", welcome.heartbeat_interval, 4) ||
+             duration(key, "dead_after_ms", welcome.dead_after, 8) ||
+             duration(key, "resume_grace_ms", welcome.resume_grace) ||
+             number(key, "message_bytes_max", welcome.message_bytes_max) ||
+             number(key, "results_bytes", welcome.results_bytes) ||
+             member(key, "wanted", [&] { read_ids(in, welcome.wanted); }) ||
+             truth(key, "last", welcome.last);
+    });
+    return needs(15);
+  }
+  bool read(Wanted& wanted) {
+    read_members(in, [&](std::string_view key) {
+      return member(
+                 key, "tasks", [&] { read_ids(in, wanted.tasks); }, 1) ||
+             truth(key, "last", wanted.last);
+    });
+    return needs(1);
+  }
+  bool read(Reject& reject) {
+    read_members(in, [&](std::string_view key) {
+      return text(key, "reason", reject.reason, 1) || text(key, "detail", reject.detail) ||
+             duration(key, "retry_after_ms", reject.retry_after);
+    });
+    return needs(1);
+  }
+
+  bool read(Tasks& tasks) {
+    read_members(in, [&](std::string_view key) {
+      return member(
+                 key, "options", [&] { read_options(tasks.options); }, 1) ||
+             member(
+                 key, "tasks", [&] { read_tasks(tasks.tasks); }, 2) ||
+             duration(key, "waited_ms", tasks.waited);
+    });
+    if (!needs(3)) return false;
+    for (const Tasks::Item& item : tasks.tasks)
+      if (item.options >= tasks.options.size()) return in.fail("a task's options are missing");
+    return true;
+  }
+  void read_tasks(std::vector<Tasks::Item>& tasks) {
+    tasks.reserve(256);
+    read_list(in, tasks, kItemsMax, [this](Tasks::Item& item) {
+      return read_row(
+          in, [&] { return in.read_uint(item.task.value, kAny); },
+          [&] { return read_attempt(in, item.attempt); },
+          [&] { return read_number(in, item.options); },
+          [&] { return read_duration(in, item.left); },
+          [&] { return in.read_string(item.target, kTargetBytesMax); });
+    });
+  }
+  void read_options(std::vector<std::shared_ptr<const ProbeOptions>>& list) {
+    read_list(in, list, kOptionsPerMessageMax, [this](std::shared_ptr<const ProbeOptions>& one) {
+      auto options = std::make_shared<ProbeOptions>();
+      if (!in.enter_object()) return false;
+      std::string priority;
+      std::string_view section;
+      unsigned found = 0;
+      read_members(in, [&](std::string_view key) {
+        return member(key, "kind",
+                      [&] { found |= in.read_string(options->kind, kTextBytesMax) ? 1U : 0U; }) ||
+               member(key, "timeout_ms",
+                      [&] { found |= read_duration(in, options->timeout) ? 2U : 0U; }) ||
+               text(key, "priority", priority) ||
+               member(key, "section", [&] { in.read_object_text(section, kSpecBytesMax); });
+      });
+      if (!in.ok()) return false;
+      if (found != 3) return in.fail("options without kind or timeout_ms");
+      if (options->timeout < milliseconds{1} || options->timeout > kTimeoutMax)
+        return in.fail("timeout_ms out of range");
+      if (!priority.empty()) {
+        const Expected<Priority> parsed = parse_priority(priority);
+        if (!parsed) return in.fail("unknown priority");
+        options->priority = *parsed;
+      }
+      options->section.assign(section);
+      one = std::move(options);
+      return true;
+    });
+  }
+
+  bool read(Results& results) {
+    read_members(in, [&](std::string_view key) {
+      return number(key, "seq", results.seq, 1) ||
+             member(
+                 key, "items", [&] { read_items(results.items); }, 2);
+    });
+    if (!needs(3)) return false;
+    if (results.seq == 0) return in.fail("results count from 1");
+    return results.items.size() <= kAny - results.seq || in.fail("seq out of range");
+  }
+  void read_items(std::vector<Results::Item>& items) {
+    items.reserve(128);
+    std::string why;
+    read_list(in, items, kItemsMax, [this, &why](Results::Item& item) {
+      if (!in.enter_object()) return false;
+      std::string_view text;
+      bool has_task = false;
+      bool has_result = false;
+      std::string_view key;
+      while (in.next_member(key)) {
+        if (key == "task") {
+          has_task = in.read_uint(item.task.value, kAny);
+        } else if (key == "attempt") {
+          read_attempt(in, item.attempt);
+        } else if (key == "result") {
+          has_result = in.read_object_text(text, kResultBytesMax);
+        } else if (key == "returned") {
+          if (!in.read_string(why, kTextBytesMax)) return false;
+          const auto place = place_of(kReturnedNames, why);
+          if (!place) return in.fail("unknown reason of a return");
+          item.returned = static_cast<Returned>(*place);
+        } else {
+          in.skip();
+        }
+      }
+      if (!in.ok()) return false;
+      if (!has_task) return in.fail("an item without its task");
+      if (has_result == item.returned.has_value())
+        return in.fail("an item is either a result or returned");
+      item.result.assign(text);
+      return true;
+    });
+  }
+
+  bool read(Ack& ack) {
+    read_members(in, [&](std::string_view key) { return number(key, "seq", ack.seq, 1); });
+    return needs(1);
+  }
+  bool read(Cancel& cancel) {
+    read_members(in, [&](std::string_view key) {
+      return member(
+          key, "tasks", [&] { read_ids(in, cancel.tasks); }, 1);
+    });
+    return needs(1);
+  }
+  bool read(Credit& credit) {
+    read_members(in, [&](std::string_view key) {
+      return number(key, "high", credit.high, 1) || number(key, "other", credit.other, 2);
+    });
+    return needs(3);
+  }
+  bool read(Heartbeat& beat) {
+    read_members(in, [&](std::string_view key) {
+      return number(key, "seq", beat.seq, 1) || number(key, "echo", beat.echo) ||
+             signed_number(key, "sent_us", beat.sent_us) ||
+             signed_number(key, "echo_delay_us", beat.echo_delay_us) ||
+             number(key, "items_sent", beat.items_sent, 2) ||
+             member(key, "credit", [&] { read_credit(beat.credit.emplace()); }) ||
+             member(key, "results_bytes",
+                    [&] { in.read_uint(beat.results_bytes.emplace(), kAny); }) ||
+             member(key, "ack", [&] { in.read_uint(beat.ack.emplace(), kAny); }) ||
+             signed_number(key, "loop_lag_us", beat.loop_lag_us) ||
+             number(key, "queued", beat.queued) || number(key, "running", beat.running) ||
+             signed_number(key, "queue_age_ms", beat.queue_age_ms) ||
+             signed_number(key, "cpu_us", beat.cpu_us) ||
+             number(key, "recv_queue_bytes", beat.recv_queue_bytes) ||
+             number(key, "send_queue_bytes", beat.send_queue_bytes);
+    });
+    return needs(3);
+  }
+  void read_credit(Credit& credit) {
+    if (!in.enter_object()) return;
+    unsigned found = 0;
+    read_members(in, [&](std::string_view key) {
+      return member(key, "high", [&] { found |= in.read_uint(credit.high, kAny) ? 1U : 0U; }) ||
+             member(key, "other", [&] { found |= in.read_uint(credit.other, kAny) ? 2U : 0U; });
+    });
+    if (in.ok() && found != 3) in.fail("credit without high or other");
+  }
+  bool read(Draining&) {
+    return read_members(in, [](std::string_view) { return false; });
+  }
+  bool read(Ignored&) {
+    bool optional = false;
+    read_members(in, [&](std::string_view key) { return truth(key, "optional", optional); });
+    return in.ok() && (optional || in.fail("unknown type of message"));
+  }
+};
+
+template <class T>
+Expected<Message> decode_as(Cursor& in) {
+  T message;
+  Decoder decoder{in};
+  if (!decoder.read(message) || !in.finish()) return in.error();
+  return Message{std::move(message)};
+}
+
+Error too_large(std::string_view what) {
+  return Error{make_error_code(errc::message_too_large), std::string{what} + ": message too large"};
+}
+
+}  // namespace
+
+std::string_view to_string(Returned returned) noexcept {
+  return kReturnedNames[static_cast<std::size_t>(returned)];
+}
+
+std::string_view to_string(HeldState state) noexcept {
+  return kHeldNames[static_cast<std::size_t>(state)];
+}
+
+void encode(const Message& message, std::string& out) {
+  if (std::holds_alternative<Ignored>(message)) return;
+  json::Writer writer{out};
+  writer.begin_object();
+  std::visit(Encoder{out, writer}, message);
+  writer.end_object();
+}
+
+Expected<Message> decode(std::string_view text) {
+  Cursor in{text};
+  std::string_view key;
+  std::string type;
+  if (!in.enter_object()) return in.error();
+  if (!in.next_member(key) || key != "type") {
+    in.fail("the first member must be `type`");
+    return in.error();
+  }
+  if (!in.read_string(type, 64)) return in.error();
+  if (type == "results") return decode_as<Results>(in);
+  if (type == "tasks") return decode_as<Tasks>(in);
+  if (type == "ack") return decode_as<Ack>(in);
+  if (type == "credit") return decode_as<Credit>(in);
+  if (type == "heartbeat") return decode_as<Heartbeat>(in);
+  if (type == "cancel") return decode_as<Cancel>(in);
+  if (type == "hello")
+    return text.size() <= kHelloBytesMax ? decode_as<Hello>(in) : too_large("hello");
+  if (type == "held") return text.size() <= kHeldBytesMax ? decode_as<Held>(in) : too_large("held");
+  if (type == "welcome") return decode_as<Welcome>(in);
+  if (type == "wanted") return decode_as<Wanted>(in);
+  if (type == "reject") return decode_as<Reject>(in);
+  if (type == "draining") return decode_as<Draining>(in);
+  return decode_as<Ignored>(in);
+}
+
+// -- packing --------------------------------------------------------------------------------------
+
+namespace {
+// Around the two lists of a tasks message, with room for `waited_ms`.
+constexpr std::size_t kTasksFrameBytes = 80;
+constexpr std::string_view kTasksHead = R"({"type":"tasks","options":[)";
+constexpr std::string_view kTasksMiddle = R"(],"tasks":[)";
+}  // namespace
+
+void TasksWriter::add(TaskId task, std::uint32_t attempt,
+                      const std::shared_ptr<const ProbeOptions>& options, milliseconds left,
+                      std::string_view target) {
+  const std::size_t options_before = options_text_.size();
+  const std::size_t tasks_before = tasks_text_.size();
+  const std::size_t last_before = last_;
+  bool fresh = false;
+  if (last_ >= options_.size() || options_[last_] != options.get()) {
+    const auto found = std::find(options_.begin(), options_.end(), options.get());
+    last_ = static_cast<std::size_t>(found - options_.begin());
+    if (found == options_.end()) {
+      fresh = true;
+      options_.push_back(options.get());
+      kept_.push_back(options);
+      if (options_before != 0) options_text_ += ',';
+      append_options(options_text_, *options);
+    }
+  }
+  if (tasks_before != 0) tasks_text_ += ',';
+  append_task(tasks_text_, task, attempt, last_, left, target);
+  ++items_;
+  const bool full = options_text_.size() + tasks_text_.size() + kTasksFrameBytes > bytes_target_ ||
+                    options_.size() > kOptionsPerMessageMax || items_ > kItemsMax;
+  if (!full || items_ == 1) return;
+  // It did not fit: the message ends before it, and it opens the next one.
+  if (fresh) {
+    options_.pop_back();
+    kept_.pop_back();
+  }
+  options_text_.resize(options_before);
+  tasks_text_.resize(tasks_before);
+  last_ = last_before;
+  --items_;
+  finish_message();
+  add(task, attempt, options, left, target);
+}
+
+void TasksWriter::finish_message() {
+  if (items_ == 0) return;
+  Packed packed;
+  packed.items = items_;
+  packed.text.reserve(options_text_.size() + tasks_text_.size() + kTasksFrameBytes);
+  packed.text += kTasksHead;
+  packed.text += options_text_;
+  packed.text += kTasksMiddle;
+  packed.text += tasks_text_;
+  packed.text += "]}";
+  done_.push_back(std::move(packed));
+  options_text_.clear();
+  tasks_text_.clear();
+  options_.clear();
+  kept_.clear();
+  last_ = 0;
+  items_ = 0;
+}
+
+std::vector<Packed> TasksWriter::take() {
+  finish_message();
+  return std::exchange(done_, {});
+}
+
+void append_waited(std::string& text, milliseconds waited) {
+  text.pop_back();
+  text += ",\"waited_ms\":";
+  append_uint(text, count_of(waited));
+  text += '}';
+}
+
+void append_result_item(std::string& out, TaskId task, std::uint32_t attempt,
+                        std::string_view result) {
+  out += "{\"task\":";
+  append_uint(out, task.value);
+  out += ",\"attempt\":";
+  append_uint(out, attempt);
+  out += ",\"result\":";
+  out += result;
+  out += '}';
+}
+
+void append_returned_item(std::string& out, TaskId task, std::uint32_t attempt, Returned why) {
+  out += "{\"task\":";
+  append_uint(out, task.value);
+  out += ",\"attempt\":";
+  append_uint(out, attempt);
+  out += ",\"returned\":\"";
+  out += to_string(why);
+  out += "\"}";
+}
+
+ResultsWriter::ResultsWriter(std::uint64_t seq) {
+  text_ = "{\"type\":\"results\",\"seq\":";
+  append_uint(text_, seq);
+  text_ += ",\"items\":[";
+}
+
+std::size_t ResultsWriter::bytes_with(std::size_t item_bytes) const noexcept {
+  return text_.size() + item_bytes + (items_ != 0 ? 1 : 0) + 2;
+}
+
+void ResultsWriter::add(std::string_view item) {
+  if (items_++ != 0) text_ += ',';
+  text_ += item;
+}
+
+std::string ResultsWriter::take() {
+  text_ += "]}";
+  return std::move(text_);
+}
+
+std::vector<Packed> pack_results(std::uint64_t seq, const std::vector<Results::Item>& items) {
+  std::vector<Packed> done;
+  ResultsWriter writer{seq};
+  const auto finish = [&] {
+    Packed packed;
+    packed.items = writer.items();
+    packed.text = writer.take();
+    seq += packed.items;
+    done.push_back(std::move(packed));
+    writer = ResultsWriter{seq};
+  };
+  std::string text;
+  for (const Results::Item& item : items) {
+    text.clear();
+    append_item(text, item);
+    const bool full = writer.bytes_with(text.size()) > kMessageBytesTarget;
+    if (writer.items() != 0 && (full || writer.items() == kItemsMax)) finish();
+    writer.add(text);
+  }
+  if (writer.items() != 0) finish();
+  return done;
+}
+
+// -- closing --------------------------------------------------------------------------------------
+
+namespace {
+constexpr std::string_view kRetryAfter = " retry_after=";
+constexpr std::size_t kCloseTextMax = 123;  // RFC 6455, 5.5: 125 bytes less the code
+}  // namespace
+
+std::string close_text(std::string_view why, std::chrono::seconds retry_after) {
+  std::string tail;
+  if (retry_after.count() > 0) {
+    tail = kRetryAfter;
+    append_uint(tail, static_cast<std::uint64_t>(retry_after.count()));
+  }
+  std::string text{why.substr(0, kCloseTextMax - tail.size())};
+  // Not in the middle of a character.
+  while (!text.empty() && text.size() < why.size() && (why[text.size()] & 0xC0) == 0x80)
+    text.pop_back();
+  return text + tail;
+}
+
+std::chrono::seconds retry_after_of(std::string_view close_text) noexcept {
+  const std::size_t at = close_text.rfind(kRetryAfter);
+  if (at == std::string_view::npos) return std::chrono::seconds{0};
+  const char* const from = close_text.data() + at + kRetryAfter.size();
+  const char* const end = close_text.data() + close_text.size();
+  std::uint32_t seconds = 0;
+  const auto parsed = std::from_chars(from, end, seconds);
+  if (parsed.ec != std::errc{} || parsed.ptr != end) return std::chrono::seconds{0};
+  constexpr std::uint32_t kDay = 24 * 3600;  // a peer may not send us away for longer
+  return std::chrono::seconds{std::min(seconds, kDay)};
+}
+
+}  // namespace probekit::protocol
