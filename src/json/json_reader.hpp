@@ -28,7 +28,8 @@ class PROBEKIT_EXPORT Visitor {
 
   virtual bool null() = 0;
   virtual bool boolean(bool value) = 0;
-  /// The digits as written, grammar checked; see to_int64() and its kin.
+  /// The digits as written, grammar checked; those of numbers beyond a double's range are
+  /// refused unseen. See to_int64() and its kin.
   virtual bool number(std::string_view digits) = 0;
   /// Unescaped; may hold U+0000.
   virtual bool string(std::string_view text) = 0;

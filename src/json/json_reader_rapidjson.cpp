@@ -15,6 +15,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include "base/text.hpp"
 #include "json/json_reader.hpp"
 
 namespace probekit::json {
@@ -37,8 +38,12 @@ class Events {
   bool RawNumber(const char* digits, rj::SizeType size, bool) {
     return visitor_.number({digits, size});
   }
-  bool String(const char* text, rj::SizeType size, bool) { return visitor_.string({text, size}); }
-  bool Key(const char* name, rj::SizeType size, bool) { return visitor_.key({name, size}); }
+  bool String(const char* text, rj::SizeType size, bool) {
+    return check({text, size}) && visitor_.string({text, size});
+  }
+  bool Key(const char* name, rj::SizeType size, bool) {
+    return check({name, size}) && visitor_.key({name, size});
+  }
   bool StartObject() { return enter() && visitor_.begin_object(stream_.Tell()); }
   bool EndObject(rj::SizeType) { return leave() && visitor_.end_object(stream_.Tell() + 1); }
   bool StartArray() { return enter() && visitor_.begin_array(stream_.Tell()); }
@@ -52,8 +57,14 @@ class Events {
   bool Double(double) { return false; }
 
   bool too_deep() const { return too_deep_; }
+  bool lone_surrogate() const { return lone_surrogate_; }
 
  private:
+  // RapidJSON lets an escaped low surrogate through and encodes it, as ED B0..BF xx.
+  bool check(std::string_view text) {
+    lone_surrogate_ = text.find('\xED') != std::string_view::npos && !is_valid_utf8(text);
+    return !lone_surrogate_;
+  }
   bool enter() {
     too_deep_ = depth_ == depth_max_;
     ++depth_;
@@ -69,6 +80,7 @@ class Events {
   std::size_t depth_max_;
   std::size_t depth_ = 0;
   bool too_deep_ = false;
+  bool lone_surrogate_ = false;
 };
 
 Error error_at(errc code, std::string_view what, std::size_t offset) {
@@ -101,6 +113,9 @@ Expected<void> parse(std::string_view text, Visitor& visitor, ParseLimits limits
   if (events.too_deep()) {
     return error_at(errc::limit_reached, "nested deeper than " + std::to_string(limits.depth_max),
                     stream.Tell());
+  }
+  if (events.lone_surrogate()) {
+    return error_at(errc::invalid_argument, "A surrogate without its pair before", stream.Tell());
   }
   if (result.Code() == rj::kParseErrorTermination) {
     return error_at(errc::cancelled, "stopped", stream.Tell());
