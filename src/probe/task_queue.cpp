@@ -335,6 +335,7 @@ TaskQueue::Popped TaskQueue::pop(std::size_t count, SteadyTime now) {
   const std::lock_guard<std::mutex> lock(impl.mutex);
   impl.sweep(now, popped.expired);
   if (impl.paused) return popped;
+  popped.start.reserve(std::min(count, impl.queued_high + impl.queued_other));
   while (popped.start.size() < count) {
     List* const list = impl.next_ready();
     if (list == nullptr) break;
