@@ -18,6 +18,10 @@ function(probekit_build_flags target)
     target_compile_options(${target} PRIVATE -fsanitize=${sanitizers} -fno-omit-frame-pointer
                            -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC $<BUILD_INTERFACE:-fsanitize=${sanitizers}>)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # GCC's false alarms in the standard library, seen under sanitizers only.
+      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    endif()
   endif()
 endfunction()
 
