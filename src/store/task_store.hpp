@@ -108,10 +108,16 @@ struct OutcomeReport {
 struct ResumeRequest {
   SessionId previous = 0;  ///< the session that held them; 0: none known
   SessionId session = 0;   ///< the new one
+  /// A new process of this name: what the previous one had in hand was lost with it, which counts
+  /// as an attempt. False: what it does not hold never reached it.
+  bool restarted = false;
   std::vector<std::pair<TaskId, std::uint32_t>> held;  ///< task and attempt
 };
 struct ResumeReply {
   std::vector<TaskId> wanted;  ///< leased to the new session now, same attempt
+  /// Others have these in hand by now. A result that is there already may still come first;
+  /// anything else is better dropped.
+  std::vector<TaskId> elsewhere;
   std::uint64_t requeued = 0;  ///< leased to the previous one and not held
 };
 
@@ -201,9 +207,11 @@ class TaskStore {
   // -- uploads: nothing of one counts or is dispatched before commit_upload ---------------------
   /// Returns a token. *Errors*: store_failed.
   virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
-  /// Copies what it needs before returning. *Errors*: store_full (the upload stays as it was).
+  /// Returns how many tasks the upload has. Copies what it needs before returning. *Errors*:
+  /// store_full (the upload stays as it was), not_found, invalid_argument.
   virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
                       Completion<std::uint64_t> done) = 0;
+  /// Ends the upload. An empty one is a batch that is done. *Errors*: not_found, store_failed.
   virtual void commit_upload(std::uint64_t upload, std::uint64_t rejected,
                              Completion<BatchView> done) = 0;
   virtual void abandon_upload(std::uint64_t upload) = 0;
@@ -222,7 +230,8 @@ class TaskStore {
   /// Tasks leased but never handed to the transport: queued again, no attempt counted.
   virtual void give_back(SessionId session, std::vector<TaskId> tasks,
                          Completion<std::uint64_t> done) = 0;
-  /// The connection is gone; its tasks wait for a resume, then go to others.
+  /// The connection is gone; its tasks wait for a resume, then go to others. Returns how many tasks
+  /// it held that now wait or went back to the queue.
   virtual void lose_session(SessionLoss loss, Completion<std::uint64_t> done) = 0;
   virtual void renew(std::vector<SessionId> sessions) = 0;
   /// Lets time act: deadlines, graces, cancels. Call it at least once a second.
@@ -231,8 +240,10 @@ class TaskStore {
   // -- reading ----------------------------------------------------------------------------------
   virtual std::string batch_name(BatchId id) const = 0;  ///< the text people see
   virtual std::optional<BatchId> find_batch(std::string_view text) const = 0;
+  /// Here and below, *Errors*: not_found for a batch that is unknown or forgotten.
   virtual void batch(BatchId id, Completion<BatchView> done) = 0;
   virtual void batches(BatchListQuery query, Completion<BatchList> done) = 0;
+  /// *Errors*: also invalid_argument for a cursor that is not this batch's.
   virtual void results(ResultQuery query, Completion<ResultPage> done) = 0;
   /// The end of the page results() would give with no bound in bytes: later calls of results()
   /// from `query.after` give these lines and no others. With no line in it, `next` stands after

@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+/// \file
+/// The memory store: TaskTable behind one mutex, told the time. Completions run inside the call
+/// that asked, after the lock is released; the observer hears after them.
+
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "base/text.hpp"
+#include "store/task_table.hpp"
+
+namespace probekit {
+namespace {
+
+using store::Now;
+using store::TaskTable;
+
+class MemoryStore final : public TaskStore {
+ public:
+  MemoryStore(const StoreOptions& options, std::string id)
+      : clock_(options.clock), table_(options, std::move(id)) {}
+
+  void observe(StoreObserver* observer) override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    observer_ = observer;
+    notified_.wait(lock, [this] { return !notifying_; });
+  }
+
+  void open_upload(NewBatch batch, Completion<std::uint64_t> done) override {
+    run<std::uint64_t>(done, [&](Now) { return table_.open_upload(std::move(batch)); });
+  }
+  void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
+              Completion<std::uint64_t> done) override {
+    run<std::uint64_t>(done, [&](Now) { return table_.append(upload, tasks); });
+  }
+  void commit_upload(std::uint64_t upload, std::uint64_t rejected,
+                     Completion<BatchView> done) override {
+    run<BatchView>(done, [&](Now now) { return table_.commit_upload(now, upload, rejected); });
+  }
+  void abandon_upload(std::uint64_t upload) override {
+    run<bool>(nullptr, [&](Now) {
+      table_.abandon_upload(upload);
+      return true;
+    });
+  }
+
+  void open_session(std::string agent, Completion<SessionOpened> done) override {
+    run<SessionOpened>(done, [&](Now) { return table_.open_session(agent); });
+  }
+  void resume(ResumeRequest request, Completion<ResumeReply> done) override {
+    run<ResumeReply>(done, [&](Now now) { return table_.resume(now, request); });
+  }
+  void lease(LeaseRequest request, Completion<LeaseReply> done) override {
+    run<LeaseReply>(done, [&](Now now) { return table_.lease(now, request); });
+  }
+  void record(SessionId session, std::vector<Outcome> outcomes,
+              Completion<OutcomeReport> done) override {
+    run<OutcomeReport>(done, [&](Now now) { return table_.record(now, session, outcomes); });
+  }
+  void give_back(SessionId session, std::vector<TaskId> tasks,
+                 Completion<std::uint64_t> done) override {
+    run<std::uint64_t>(done, [&](Now now) { return table_.give_back(now, session, tasks); });
+  }
+  void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
+    run<std::uint64_t>(done, [&](Now now) { return table_.lose_session(now, loss); });
+  }
+  /// The store ends with its only master: nobody else could let a session expire.
+  void renew(std::vector<SessionId>) override {}
+  void tick(Completion<StoreTick> done) override {
+    run<StoreTick>(done, [&](Now now) { return table_.tick(now); });
+  }
+
+  std::string batch_name(BatchId id) const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return table_.batch_name(id);
+  }
+  std::optional<BatchId> find_batch(std::string_view text) const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return table_.find_batch(text);
+  }
+  void batch(BatchId id, Completion<BatchView> done) override {
+    run<BatchView>(done, [&](Now now) { return table_.batch(now, id); });
+  }
+  void batches(BatchListQuery query, Completion<BatchList> done) override {
+    run<BatchList>(done, [&](Now now) { return table_.batches(now, query); });
+  }
+  void results(ResultQuery query, Completion<ResultPage> done) override {
+    run<ResultPage>(done, [&](Now now) { return table_.results(now, query); });
+  }
+  void page_end(ResultQuery query, Completion<ResultPageEnd> done) override {
+    run<ResultPageEnd>(done, [&](Now now) { return table_.page_end(now, query); });
+  }
+  void summary(BatchId id, Completion<BatchSummary> done) override {
+    run<BatchSummary>(done, [&](Now) { return table_.summary(id); });
+  }
+  void cancel(BatchId id, Completion<BatchView> done) override {
+    run<BatchView>(done, [&](Now now) { return table_.cancel(now, id); });
+  }
+  void facts(Completion<StoreFacts> done) override {
+    run<StoreFacts>(done, [&](Now) { return table_.facts(); });
+  }
+  std::vector<Lane> lanes() const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return table_.lanes();
+  }
+
+ private:
+  template <class T, class Work>
+  void run(const Completion<T>& done, Work work) {
+    const auto answer = [&]() -> Expected<T> {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      // Read under the lock, so that the table never sees time go back.
+      return work(Now{clock_->steady_now(), clock_->system_now()});
+    };
+    Expected<T> answered = answer();
+    if (done) done(std::move(answered));
+    notify();
+  }
+
+  /// One thread at a time tells the observer; what moves meanwhile is told by the same thread.
+  void notify() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (notifying_) return;
+    TaskTable::News news = table_.take_news();
+    if (news.empty()) return;
+    notifying_ = true;
+    while (!news.empty()) {
+      StoreObserver* observer = observer_;
+      lock.unlock();
+      if (observer != nullptr && !news.ready.empty()) observer->on_ready(news.ready);
+      if (observer != nullptr && !news.progress.empty()) observer->on_progress(news.progress);
+      news = {};  // a forgotten batch is freed here
+      lock.lock();
+      news = table_.take_news();
+    }
+    notifying_ = false;
+    notified_.notify_all();
+  }
+
+  const std::shared_ptr<const Clock> clock_;
+  mutable std::mutex mutex_;
+  std::condition_variable notified_;
+  // Guarded by mutex_.
+  TaskTable table_;
+  StoreObserver* observer_ = nullptr;
+  bool notifying_ = false;
+};
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+}  // namespace
+
+std::shared_ptr<TaskStore> make_memory_store(StoreOptions options) {
+  require(options.queued_max >= 1 && options.queued_max <= store::kQueuedMaxLimit,
+          "StoreOptions.queued_max: 1 to 1073741824");
+  require(options.results_kept_max >= 1, "StoreOptions.results_kept_max: at least 1");
+  require(options.attempts_max >= 1 && options.attempts_max <= store::kAttemptsMaxLimit,
+          "StoreOptions.attempts_max: 1 to 1000");
+  if (options.clock == nullptr) options.clock = system_clock();
+  if (options.random == nullptr) options.random = system_random();
+  std::string id;
+  append_hex(id, options.random->next());
+  return std::make_shared<MemoryStore>(options, std::move(id));
+}
+
+std::shared_ptr<TaskStore> make_memory_store() { return make_memory_store(StoreOptions{}); }
+
+}  // namespace probekit

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// One line of a batch's results, put together from what the store keeps when it is read: what a
+/// prober encoded is copied, never parsed. Plain function.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "probekit/clock.hpp"
+#include "probekit/probe_spec.hpp"
+#include "probekit/task.hpp"
+
+namespace probekit::store {
+
+/// Everything a line is made of; what does not belong to `state` is ignored.
+struct ResultLine {
+  TaskState state = TaskState::done;  ///< done, expired or cancelled
+  std::string_view task;
+  std::string_view target;
+  // done
+  std::string_view batch;
+  std::uint32_t attempt = 1;
+  std::string_view agent;
+  const ProbeOptions* options = nullptr;  ///< for kind and labels; not null when done
+  SystemTime scheduled_at{};              ///< when the task was accepted
+  std::string_view fields;                ///< as in Outcome
+  // expired
+  ExpiryReason reason = ExpiryReason::deadline;
+  std::uint32_t attempts = 0;
+  std::string_view diagnosis;
+};
+
+/// Appends the line with its line end, its members in the documented order: `scheduled_at` goes
+/// before `started_at` and `labels` before `suspect` of the fields.
+void append_result_line(std::string& out, const ResultLine& line);
+
+}  // namespace probekit::store

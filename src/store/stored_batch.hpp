@@ -1,0 +1,173 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// How the memory store keeps one batch: a task is 40 bytes and its target's text; everything
+/// tasks have in common stands once. Plain data of TaskTable, which alone changes it.
+/// *Threads*: one at a time.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "probekit/clock.hpp"
+#include "probekit/task.hpp"
+#include "store/arena.hpp"
+#include "store/batch_statistics.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit::store {
+
+constexpr std::uint32_t kNoTask = 0xFFFFFFFF;  ///< an index
+constexpr std::uint64_t kNoTaskId = 0;         ///< a TaskId's value: batches count from 1
+constexpr SteadyTime kNever = SteadyTime::max();
+
+/// One task. Which links are alive follows from `state`.
+struct StoredTask {
+  struct QueueLinks {
+    std::uint32_t previous, next;  // indices in the batch
+  };
+  struct HeldLinks {
+    std::uint64_t previous, next;  // task ids: a session holds tasks of many batches
+  };
+  struct Ending {
+    ArenaText text;         // done: the fields of its line; expired: the diagnosis
+    std::uint32_t agent;    // done: its number in the batch's statistics
+    std::uint32_t attempt;  // done: the one that was recorded; expired: how many there were
+  };
+  static constexpr std::uint8_t kShunned = 1;     // queued in the shunned list
+  static constexpr std::uint8_t kHasShuns = 2;    // some session is not to be offered it
+  static constexpr std::uint8_t kCancelTold = 4;  // its holder was told of the cancel
+  static constexpr std::uint8_t kCameBack = 8;    // was returned by an agent
+
+  ArenaText target;
+  union {
+    QueueLinks queued;
+    HeldLinks held;
+    Ending ending;
+  };
+  std::uint32_t binding;  // index into the batch's bindings
+  std::uint32_t session;  // in flight: the slot of its holder
+  std::uint16_t lost;     // agents lost with it in hand
+  TaskState state;
+  std::uint8_t flags;
+  ExpiryReason reason;
+};
+static_assert(sizeof(StoredTask) == 40, "a million of these are queued at a time");
+
+/// Tasks in pieces that never move once full, so that a growing upload copies next to nothing.
+class StoredTasks {
+ public:
+  static constexpr std::uint32_t kChunk = 4096;
+
+  StoredTask& operator[](std::uint32_t index) { return chunks_[index / kChunk][index % kChunk]; }
+  const StoredTask& operator[](std::uint32_t index) const {
+    return chunks_[index / kChunk][index % kChunk];
+  }
+  std::uint32_t size() const noexcept { return size_; }
+  StoredTask& add() {
+    if (size_ % kChunk == 0) {
+      chunks_.emplace_back();
+      if (size_ > 0) chunks_.back().reserve(kChunk);
+    }
+    chunks_.back().emplace_back();
+    ++size_;
+    return chunks_.back().back();
+  }
+  /// Once it will not grow any more.
+  void settle() {
+    if (!chunks_.empty()) chunks_.back().shrink_to_fit();
+    chunks_.shrink_to_fit();
+  }
+
+ private:
+  std::vector<std::vector<StoredTask>> chunks_;
+  std::uint32_t size_ = 0;
+};
+
+/// What tasks share: options, and through them times, and the queue they wait in.
+struct Binding {
+  std::shared_ptr<const ProbeOptions> options;
+  std::uint32_t queue = 0;           // index into the batch's queues
+  std::chrono::milliseconds within;  // from acceptance to the deadline
+};
+
+struct LaneEntry;
+struct StoredBatch;
+
+/// The queued tasks of one batch in one lane. `shunned` come first: they were returned by a
+/// session and wait for another one.
+struct BatchQueue {
+  struct List {
+    std::uint32_t head = kNoTask;
+    std::uint32_t tail = kNoTask;
+    std::uint32_t count = 0;
+  };
+  StoredBatch* batch = nullptr;
+  LaneEntry* lane = nullptr;
+  BatchQueue* previous = nullptr;  // the ring of the lane's queues that are not empty
+  BatchQueue* next = nullptr;
+  List ready;
+  List shunned;
+
+  std::uint32_t count() const noexcept { return ready.count + shunned.count; }
+};
+
+/// Ends a second, over the last ten.
+class RecentRate {
+ public:
+  void add(SteadyTime now, std::uint64_t count);
+  /// Since `start` while that is less than ten seconds ago.
+  double per_second(SteadyTime now, SteadyTime start) const;
+
+ private:
+  static constexpr std::int64_t kSeconds = 10;
+  std::array<std::uint64_t, kSeconds> counts_{};
+  std::int64_t last_ = 0;  // the second counted last
+};
+
+struct StoredBatch {
+  BatchId id;
+  BatchOrigin origin = BatchOrigin::import;
+  std::string name;
+  Ledger ledger;
+  std::uint64_t rejected = 0;
+  SystemTime created_at{};
+  SteadyTime accepted_at{};
+  std::optional<SystemTime> finished_at;
+  SteadyTime finished{};
+  std::optional<SteadyTime> cancelled_at;
+  SteadyTime read_until{};  // somebody is reading its finished results
+
+  StoredTasks tasks;
+  std::vector<Binding> bindings;
+  std::vector<BatchQueue> queues;            // until it has ended
+  std::vector<std::uint32_t> lines;          // ended tasks in order: index * 4 + verdict
+  std::vector<std::uint32_t> open_in_chunk;  // tasks that have not ended, for scans to skip
+  Arena arena;
+  BatchStatistics statistics;
+  std::unique_ptr<RecentRate> rate;  // until it has ended
+  std::string diagnosis;             // the last one written
+  ArenaText diagnosis_text{};
+
+  // No task's time comes before `due`; then a scan ends those whose time has come.
+  SteadyTime due = kNever;
+  std::uint32_t scan_position = 0;
+  SteadyTime scan_due = kNever;  // the least it has seen so far
+  bool in_news = false;
+
+  SteadyTime deadline(const Binding& binding) const { return accepted_at + binding.within; }
+  /// An attempt may start until then: its timeout and the way back still fit.
+  SteadyTime start_by(const Binding& binding) const {
+    return deadline(binding) - binding.options->timeout - std::chrono::seconds(1);
+  }
+};
+
+constexpr std::uint32_t kVerdictBits = 2;
+
+}  // namespace probekit::store

@@ -1,0 +1,263 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// The memory store without I/O, clock or lock: every task from its upload to its line, told the
+/// time at each call. The rules of the ledger, of leases, attempts, deadlines and of forgetting
+/// are here; docs of each call are in task_store.hpp. *Threads*: one at a time.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "probekit/clock.hpp"
+#include "probekit/export.hpp"
+#include "store/batch_statistics.hpp"
+#include "store/stored_batch.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit::store {
+
+/// What time it is, by both clocks.
+struct Now {
+  SteadyTime steady;
+  SystemTime system;
+};
+
+/// A way back takes at most this; an attempt starts only while its timeout and this still fit.
+constexpr std::chrono::seconds kWayBack{1};
+constexpr std::chrono::hours kImportDeadline{24};
+constexpr std::chrono::seconds kProbeDeadlineBeyondTimeout{5};
+/// A task a session returned `host_busy` is not offered to it for so long.
+constexpr std::chrono::seconds kHostBusyDelay{1};
+/// A cancelled task in flight ends without its agent's word after this.
+constexpr std::chrono::seconds kCancelWait{10};
+/// Tasks pinned to an agent that is away for longer expire.
+constexpr std::chrono::minutes kAgentAwayMax{5};
+/// How long a finished batch that is being read is kept beyond results_kept_max, up to twice that.
+constexpr std::chrono::seconds kReadingGuard{60};
+/// A lost session that holds nothing is remembered so long, for results still on their way.
+constexpr std::chrono::seconds kLostSessionKept{60};
+/// Names of absent agents, and lanes pinned to them, that are kept while idle.
+constexpr std::size_t kIdleNamesMax = 10'000;
+constexpr std::size_t kPageLinesMax = 10'000;
+constexpr std::uint64_t kQueuedMaxLimit = std::uint64_t{1} << 30;
+constexpr std::uint32_t kAttemptsMaxLimit = 1000;
+
+struct LaneEntry {
+  Lane lane;
+  BatchQueue* ring = nullptr;  // whose turn it is
+  std::uint64_t rings = 0;     // queues in the ring
+  std::uint64_t queued = 0;
+  std::uint64_t shunned = 0;  // of the queued
+  std::uint64_t batches = 0;  // unfinished ones with a queue here
+  bool in_news = false;
+};
+
+class PROBEKIT_EXPORT TaskTable {
+ public:
+  /// `options` are valid; `id` is the store's, at least kIdPrefixLength characters.
+  TaskTable(const StoreOptions& options, std::string id);
+  ~TaskTable();
+  TaskTable(const TaskTable&) = delete;
+  TaskTable& operator=(const TaskTable&) = delete;
+
+  // -- uploads
+  std::uint64_t open_upload(NewBatch batch);
+  Expected<std::uint64_t> append(std::uint64_t upload, const std::vector<NewTask>& tasks);
+  Expected<BatchView> commit_upload(Now now, std::uint64_t upload, std::uint64_t rejected);
+  void abandon_upload(std::uint64_t upload);
+
+  // -- sessions and leases
+  TaskStore::SessionOpened open_session(const std::string& agent);
+  Expected<ResumeReply> resume(Now now, const ResumeRequest& request);
+  Expected<LeaseReply> lease(Now now, const LeaseRequest& request);
+  OutcomeReport record(Now now, SessionId session, const std::vector<Outcome>& outcomes);
+  std::uint64_t give_back(Now now, SessionId session, const std::vector<TaskId>& tasks);
+  std::uint64_t lose_session(Now now, const SessionLoss& loss);
+  StoreTick tick(Now now);
+
+  // -- reading
+  std::string batch_name(BatchId id) const;
+  std::optional<BatchId> find_batch(std::string_view text) const;
+  Expected<BatchView> batch(Now now, BatchId id) const;
+  Expected<BatchList> batches(Now now, const BatchListQuery& query) const;
+  Expected<ResultPage> results(Now now, const ResultQuery& query);
+  Expected<ResultPageEnd> page_end(Now now, const ResultQuery& query);
+  Expected<BatchSummary> summary(BatchId id) const;
+  Expected<BatchView> cancel(Now now, BatchId id);
+  StoreFacts facts() const;
+  std::vector<Lane> lanes() const;
+
+  /// What moved since this was asked last, and what has been forgotten: destroy that where it
+  /// holds nobody up.
+  struct News {
+    std::vector<Lane> ready;
+    std::vector<BatchId> progress;
+    std::vector<std::unique_ptr<StoredBatch>> forgotten;
+    bool empty() const noexcept { return ready.empty() && progress.empty() && forgotten.empty(); }
+  };
+  News take_news();
+
+  /// Counts everything again by walking over it; empty, or the first contradiction found. For
+  /// tests: it takes as long as there are tasks.
+  std::string audit() const;
+
+ private:
+  struct Upload;
+  struct Agent {
+    std::shared_ptr<const std::string> name;
+    std::uint64_t key = 0;
+    std::uint64_t epoch = 0;
+    std::vector<SessionId> sessions;  // remembered ones, lost ones too
+    std::uint32_t connected = 0;
+    SteadyTime away_since{};
+  };
+  struct Session {
+    SessionId id = 0;
+    std::uint32_t slot = 0;
+    Agent* agent = nullptr;
+    bool connected = true;
+    SteadyTime lost_at{};
+    std::chrono::milliseconds grace{0};
+    SteadyTime due = kNever;  // when lost: its next task to give out again, or to be forgotten
+    std::uint64_t head = kNoTaskId;
+    std::uint64_t tail = kNoTaskId;
+    std::uint64_t held = 0;
+    std::uint64_t requeued = 0;  // after the grace, not yet told
+  };
+  struct Shun {
+    SessionId session;
+    SteadyTime until;
+  };
+  struct Place {
+    StoredBatch* batch = nullptr;
+    StoredTask* task = nullptr;
+    std::uint32_t index = 0;
+    explicit operator bool() const noexcept { return task != nullptr; }
+    TaskId id() const noexcept { return TaskId::of(batch->id, index); }
+    Binding& binding() const { return batch->bindings[task->binding]; }
+    BatchQueue& queue() const { return batch->queues[binding().queue]; }
+  };
+  enum class End : std::uint8_t { front, back };
+
+  StoredBatch* find(BatchId id) const;
+  Place find(TaskId id);
+  Session* find_session(SessionId id) const;
+
+  // The three places a living task can be in.
+  static void link(BatchQueue::List& list, StoredTasks& tasks, std::uint32_t index, End end);
+  static void unlink(BatchQueue::List& list, StoredTasks& tasks, std::uint32_t index);
+  static void enter_ring(BatchQueue& queue);
+  static void leave_ring(BatchQueue& queue);
+  void enqueue(Place place, End end, bool shunned);
+  void dequeue(Place place);
+  void hold(Session& session, Place place);
+  void release(Place place);
+  void take(Session& session, Place place);
+
+  // From one state to the next, with the ledger.
+  void requeue(Now now, Place place);
+  void end_done(Now now, Place place, const Outcome& outcome, const Agent& agent);
+  void end_expired(Now now, Place place, ExpiryReason reason, const std::string& diagnosis);
+  void end_cancelled(Now now, Place place);
+  void end(Now now, Place place, TaskState state, std::uint32_t verdict);
+  void finish(Now now, StoredBatch& batch);
+  void move_terms(StoredBatch& batch, std::uint64_t Ledger::*from, std::uint64_t Ledger::*to);
+  void expire_queued(Now now, Place place);
+  void expire_held(Now now, Place place);
+
+  LeasedTask leased(Now now, Place place) const;
+  std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
+                         std::size_t& expiries_left, LeaseReply& reply);
+  bool offered(Now now, Place place, const Session& session) const;
+  void add_shun(Now now, Place place, SessionId session, SteadyTime until);
+  void end_host_busy_delays(Now now);
+
+  void disconnect(Now now, Session& session);
+  void lose_attempt(Now now, Place place, const Session& session);
+  void give_up(Now now, Session& session);
+  void set_session_due(Session& session, SteadyTime due);
+  void forget_session(Session& session);
+  Agent& agent_named(const std::string& name);
+  void forget_agents();
+
+  void expire_due(Now now, std::size_t& budget);
+  bool scan(Now now, StoredBatch& batch, std::size_t& budget);
+  void set_due(StoredBatch& batch, SteadyTime due);
+  void lower_due(StoredBatch& batch, SteadyTime due);
+  void expire_for_absent_agents(Now now, std::size_t& budget);
+  void forget_batches(Now now);
+
+  LaneEntry& lane_for(Priority priority, const std::string& kind, const std::string& agent);
+  void forget_lanes();
+  void tell_ready(LaneEntry& lane);
+  void tell_progress(StoredBatch& batch);
+  BatchView view(Now now, const StoredBatch& batch) const;
+  void append_line(std::string& out, const StoredBatch& batch, std::uint32_t index,
+                   std::string_view batch_text) const;
+  template <class Visit>
+  Expected<ResultPageEnd> walk(const ResultQuery& query, Visit visit) const;
+  std::uint64_t tasks_uploading() const;
+
+  const std::uint64_t queued_max_;
+  const std::uint64_t results_kept_max_;
+  const std::uint32_t attempts_max_;
+  const std::string id_;
+  const std::string prefix_;
+
+  Ledger total_;
+  std::uint64_t uploading_ = 0;  // tasks of open uploads
+  std::uint64_t next_upload_ = 1;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Upload>> uploads_;
+
+  std::uint32_t last_batch_ = 0;
+  std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> batches_;
+  mutable StoredBatch* found_last_ = nullptr;
+  std::set<std::uint32_t> listed_;
+  std::deque<BatchId> finished_;  // in the order they ended
+  std::uint64_t results_kept_ = 0;
+  std::set<std::pair<SteadyTime, std::uint32_t>> batches_due_;
+  PhaseNames phase_names_;
+
+  LaneId last_lane_ = 0;
+  std::map<std::tuple<Priority, std::string, std::string>, std::unique_ptr<LaneEntry>> lanes_;
+  std::unordered_map<LaneId, LaneEntry*> lanes_by_id_;
+  std::size_t lanes_swept_at_;
+
+  SessionId last_session_ = 0;
+  std::unordered_map<SessionId, std::uint32_t> slots_;
+  std::vector<std::unique_ptr<Session>> sessions_;  // by slot
+  std::vector<std::uint32_t> free_slots_;
+  std::set<std::pair<SteadyTime, SessionId>> sessions_due_;
+  std::unordered_map<std::string, Agent> agents_;
+  std::size_t agents_swept_at_;
+  std::uint64_t last_agent_key_ = 0;
+  std::uint64_t epoch_floor_ = 0;  // of names that were forgotten
+  std::uint64_t connected_ = 0;
+
+  std::unordered_map<TaskId, std::vector<Shun>> shuns_;
+  std::deque<std::pair<SteadyTime, TaskId>> busy_;     // host_busy delays, the earliest first
+  std::vector<std::pair<SessionId, TaskId>> cancels_;  // to tell at the next tick
+  std::uint64_t expired_since_tick_ = 0;
+  std::uint64_t requeued_since_tick_ = 0;
+  std::vector<SessionId> requeued_sessions_;
+  std::optional<SteadyTime> absence_checked_;
+
+  std::vector<LaneEntry*> ready_news_;
+  std::vector<StoredBatch*> progress_news_;
+  std::vector<std::unique_ptr<StoredBatch>> forgotten_;
+};
+
+}  // namespace probekit::store

@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+/// \file
+/// What time alone does to the table: deadlines, graces, absent agents, forgetting.
+
+#include <algorithm>
+
+#include "store/task_table.hpp"
+
+namespace probekit::store {
+namespace {
+
+/// Tasks looked at in one tick; the rest follows in the next, which is asked for at once.
+constexpr std::size_t kTickBudget = 50'000;
+/// A batch whose tasks have many different deadlines is walked over this often at most, and
+/// seldomer the larger it is, so that scans cost about a hundredth of the time.
+constexpr std::chrono::milliseconds kScanIntervalMin{10};
+constexpr std::chrono::microseconds kScanIntervalPerTask{1};
+constexpr std::chrono::milliseconds kTickInterval{1000};
+
+}  // namespace
+
+StoreTick TaskTable::tick(Now now) {
+  std::size_t budget = kTickBudget;
+  end_host_busy_delays(now);
+  while (!sessions_due_.empty() && sessions_due_.begin()->first <= now.steady && budget > 0) {
+    Session& session = *find_session(sessions_due_.begin()->second);
+    budget -= std::min<std::size_t>(budget, session.held + 1);
+    if (session.held == 0 && session.lost_at + kLostSessionKept <= now.steady) {
+      forget_session(session);
+    } else {
+      give_up(now, session);
+    }
+  }
+  expire_due(now, budget);
+  expire_for_absent_agents(now, budget);
+  forget_batches(now);
+
+  StoreTick tick;
+  tick.expired = std::exchange(expired_since_tick_, 0);
+  tick.requeued = std::exchange(requeued_since_tick_, 0);
+  for (const SessionId id : requeued_sessions_) {
+    Session* session = find_session(id);
+    if (session == nullptr) continue;
+    tick.requeued_by_session.emplace_back(id, std::exchange(session->requeued, 0));
+  }
+  requeued_sessions_.clear();
+  for (const auto& [session, task] : cancels_) {
+    const Session* holder = find_session(session);
+    if (holder != nullptr && holder->connected) tick.cancel.emplace_back(session, task);
+  }
+  cancels_.clear();
+
+  SteadyTime next = now.steady + kTickInterval;
+  if (!busy_.empty()) next = std::min(next, busy_.front().first);
+  if (!sessions_due_.empty()) next = std::min(next, sessions_due_.begin()->first);
+  if (!batches_due_.empty()) next = std::min(next, batches_due_.begin()->first);
+  if (budget == 0) next = now.steady;
+  tick.next = std::max(std::chrono::milliseconds(1),
+                       std::chrono::ceil<std::chrono::milliseconds>(next - now.steady));
+  return tick;
+}
+
+void TaskTable::set_due(StoredBatch& batch, SteadyTime due) {
+  if (batch.due == due) return;
+  if (batch.due != kNever) batches_due_.erase({batch.due, batch.id.value});
+  batch.due = due;
+  if (due != kNever) batches_due_.emplace(due, batch.id.value);
+}
+
+void TaskTable::lower_due(StoredBatch& batch, SteadyTime due) {
+  if (batch.scan_position > 0) batch.scan_due = std::min(batch.scan_due, due);
+  if (due < batch.due) set_due(batch, due);
+}
+
+void TaskTable::expire_due(Now now, std::size_t& budget) {
+  while (budget > 0 && !batches_due_.empty() && batches_due_.begin()->first <= now.steady) {
+    StoredBatch& batch = *find(BatchId{batches_due_.begin()->second});
+    if (!scan(now, batch, budget)) return;  // the next tick goes on with it
+  }
+}
+
+/// Ends what is due of a batch and learns when something will be next. False: the budget ran out
+/// on the way.
+bool TaskTable::scan(Now now, StoredBatch& batch, std::size_t& budget) {
+  const std::uint32_t count = batch.tasks.size();
+  while (batch.scan_position < count) {
+    if (budget == 0) return false;
+    const std::uint32_t index = batch.scan_position;
+    if (index % StoredTasks::kChunk == 0 && batch.open_in_chunk[index / StoredTasks::kChunk] == 0) {
+      batch.scan_position += std::min(StoredTasks::kChunk, count - index);
+      --budget;
+      continue;
+    }
+    ++batch.scan_position;
+    --budget;
+    const Place place{&batch, &batch.tasks[index], index};
+    const Binding& binding = place.binding();
+    SteadyTime due = kNever;
+    if (place.task->state == TaskState::queued) {
+      due = batch.start_by(binding);
+      if (due < now.steady) {
+        expire_queued(now, place);
+        due = kNever;
+      }
+    } else if (place.task->state == TaskState::in_flight) {
+      due = batch.deadline(binding);
+      if (batch.cancelled_at) due = std::min(due, *batch.cancelled_at + kCancelWait);
+      if (due <= now.steady) {
+        if (batch.cancelled_at) {
+          end_cancelled(now, place);
+        } else {
+          expire_held(now, place);
+        }
+        due = kNever;
+      }
+    }
+    if (batch.finished_at) return true;  // that was the last one
+    batch.scan_due = std::min(batch.scan_due, due);
+  }
+  const SteadyTime soonest =
+      now.steady + std::max<SteadyTime::duration>(kScanIntervalMin, count * kScanIntervalPerTask);
+  const SteadyTime due = std::max(batch.scan_due, soonest);
+  batch.scan_position = 0;
+  batch.scan_due = kNever;
+  set_due(batch, due);
+  return true;
+}
+
+void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
+  if (absence_checked_ && now.steady - *absence_checked_ < kTickInterval) return;
+  absence_checked_ = now.steady;
+  for (auto& [key, entry] : lanes_) {
+    LaneEntry& lane = *entry;
+    if (lane.shunned > 0) tell_ready(lane);  // a session examines only so many of them at a time
+    if (lane.lane.agent.empty() || lane.queued == 0) continue;
+    const auto agent = agents_.find(lane.lane.agent);
+    const bool known = agent != agents_.end();
+    if (known && agent->second.connected > 0) continue;
+    const std::string text =
+        known ? "agent " + lane.lane.agent + ", which it is for, has been away for over 5 min"
+              : "no agent named " + lane.lane.agent + ", which it is for, came within 5 min";
+    for (std::uint64_t left = lane.rings; left > 0; --left) {
+      BatchQueue* queue = lane.ring;
+      lane.ring = queue->next;
+      StoredBatch& batch = *queue->batch;
+      const SteadyTime since =
+          known ? std::max(agent->second.away_since, batch.accepted_at) : batch.accepted_at;
+      if (now.steady - since <= kAgentAwayMax) continue;
+      const auto number = static_cast<std::size_t>(queue - batch.queues.data());
+      while (!batch.queues.empty() && batch.queues[number].count() > 0) {
+        if (budget == 0) {
+          absence_checked_.reset();  // go on in the next tick
+          return;
+        }
+        --budget;
+        const BatchQueue& from = batch.queues[number];
+        const std::uint32_t index = from.shunned.count > 0 ? from.shunned.head : from.ready.head;
+        end_expired(now, Place{&batch, &batch.tasks[index], index},
+                    known ? ExpiryReason::agent_lost : ExpiryReason::no_agent, text);
+      }
+    }
+  }
+}
+
+/// Whole finished batches, the oldest first. The newest stays whatever its size, and the oldest
+/// while somebody is reading it, unless there are twice as many lines as are to be kept.
+void TaskTable::forget_batches(Now now) {
+  while (results_kept_ > results_kept_max_ && finished_.size() > 1) {
+    StoredBatch& oldest = *find(finished_.front());
+    if (oldest.read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return;
+    finished_.pop_front();
+    results_kept_ -= oldest.lines.size();
+    listed_.erase(oldest.id.value);
+    found_last_ = nullptr;
+    const auto at = batches_.find(oldest.id.value);
+    forgotten_.push_back(std::move(at->second));
+    batches_.erase(at);
+  }
+}
+
+}  // namespace probekit::store
