@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+// What a task costs a master from import to recorded result, and how many no-op probes a second go
+// round, against a program that only sends and reads the same messages.
+
+#include "benchmark.hpp"
+#include "probekit/clock.hpp"
+#include "support/run_until.hpp"
+
+namespace probekit::benchmark {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char kTarget[] = "http://www.example.test/some/page/";
+
+test::Process noop_agent(const std::string& url) {
+  test::Process agent{{yardstick("bench_agent"), url, "noop"}, ""};
+  agent.expect_line("connected: ");
+  return agent;
+}
+
+// Tasks a second from the answer of the import to the end of the batch.
+double our_rate(const test::MasterProcess& master, std::uint64_t count) {
+  std::string body;
+  for (std::uint64_t n = 0; n < count; ++n) body += kTarget + std::to_string(n) + '\n';
+  const auto id =
+      test::text_at(master.api().request("POST", "/v1/batches", "text/plain", body).json(), "id");
+  const auto begin = system_clock()->steady_now();
+  master.api().wait_for(id, 600s);
+  const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
+  return static_cast<double>(count) / took.count();
+}
+
+// Tasks a second through `path` ("" for none), and the sending side's CPU microseconds a task.
+struct PipeCost {
+  double rate = 0;
+  double sender_us = 0;
+};
+PipeCost run_pipe(std::uint64_t count, bool through_nginx) {
+  test::Process sender{{yardstick("bare_pipe"), "send", "0", std::to_string(count), "4096"}, ""};
+  const auto port = static_cast<std::uint16_t>(std::stoi(*sender.read_line(5s)));
+  std::unique_ptr<Site> site;
+  if (through_nginx) site = std::make_unique<Site>(port);
+  const auto url = site ? site->websocket() : "ws://127.0.0.1:" + std::to_string(port) + "/ws";
+  const auto begin = system_clock()->steady_now();
+  run_yardstick({yardstick("bare_pipe"), "answer", url, std::to_string(count)});
+  const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
+  const auto cost = json::Value::parse(*sender.read_line(10s));
+  return {static_cast<double>(count) / took.count(),
+          static_cast<double>(test::number_at(*cost, "cpu_us")) / static_cast<double>(count)};
+}
+
+}  // namespace
+
+void measure_import(const Scale& scale, Report& report) {
+  const auto count = scale.of(400'000);
+  {
+    test::MasterProcess master;
+    auto agent = noop_agent(master.agents_url());
+    const auto ours = [&] {
+      const auto before = test::cpu_time(master.process().pid());
+      import_and_wait(master, kTarget, count, true);
+      return static_cast<double>((test::cpu_time(master.process().pid()) - before).count()) /
+             static_cast<double>(count);
+    };
+    ours();
+    const auto cost = alternate(scale, ours, [&] { return run_pipe(count, false).sender_us; });
+    report.add("S5", "master's CPU per task, import to result, over the bare pipe's sender",
+               cost.first, cost.second, "us", cost.ratio, Sense::at_most, 6);
+  }
+  test::MasterProcess master;
+  Site site{master.agents_port()};
+  auto agent = noop_agent(site.websocket());
+  our_rate(master, count / 4);
+  const auto rate = alternate(
+      scale, [&] { return our_rate(master, count); }, [&] { return run_pipe(count, true).rate; });
+  report.add("S7", "no-op probes a second through nginx over the bare pipe's", rate.first,
+             rate.second, "1/s", rate.ratio, Sense::at_least, 0.25);
+}
+
+}  // namespace probekit::benchmark
