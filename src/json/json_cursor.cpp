@@ -15,15 +15,28 @@ constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
 
 constexpr std::uint64_t repeat(unsigned char byte) { return kOnes * byte; }
 
-// Eight bytes at a time: true when each is printable ASCII other than quote and backslash.
-bool plain(const char* at) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  const std::uint64_t quote = word ^ repeat('"');
-  const std::uint64_t backslash = word ^ repeat('\\');
-  const std::uint64_t found = word | ((word - repeat(0x20)) & ~word) | ((quote - kOnes) & ~quote) |
-                              ((backslash - kOnes) & ~backslash);
-  return (found & kHighs) == 0;
+// The first byte that is not printable ASCII, or is a quote or a backslash; `end` when there is
+// none. Eight bytes at a time: in each test below the lowest bit set is exact, those above it may
+// come from a borrow.
+const char* find_special(const char* at, const char* end) noexcept {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  while (end - at >= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    const std::uint64_t quote = word ^ repeat('"');
+    const std::uint64_t backslash = word ^ repeat('\\');
+    const std::uint64_t found = (word | ((word - repeat(0x20)) & ~word) |
+                                 ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) &
+                                kHighs;
+    if (found != 0) return at + __builtin_ctzll(found) / 8;
+    at += 8;
+  }
+#endif
+  for (; at != end; ++at) {
+    const auto c = static_cast<unsigned char>(*at);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
+  }
+  return at;
 }
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -247,7 +260,7 @@ bool Cursor::scan_string(std::string_view& raw, bool& escaped) {
   ++at_;
   const char* const start = at_;
   for (;;) {
-    while (end_ - at_ >= 8 && plain(at_)) at_ += 8;
+    at_ = find_special(at_, end_);
     if (at_ == end_) return fail("the text ends inside a string");
     const auto c = static_cast<unsigned char>(*at_);
     if (c == '"') break;
@@ -256,10 +269,8 @@ bool Cursor::scan_string(std::string_view& raw, bool& escaped) {
       if (!scan_escape()) return false;
     } else if (c < 0x20) {
       return fail("control character in a string");
-    } else if (c >= 0x80) {
-      if (!scan_utf8()) return false;
-    } else {
-      ++at_;
+    } else if (!scan_utf8()) {
+      return false;
     }
   }
   raw = std::string_view{start, static_cast<std::size_t>(at_ - start)};
@@ -326,32 +337,59 @@ bool Cursor::read_string(std::string& value, std::size_t bytes_max) {
   return value.size() <= bytes_max || fail("string too long");
 }
 
+// Not recursive, and in one piece: this is where most bytes of a results message go by.
 bool Cursor::skip() {
   if (!ok()) return false;
-  switch (peek()) {
-    case '{': {
-      std::string_view key;
-      for (enter_object(); next_member(key);) skip();
-      return ok();
+  std::uint64_t objects = 0;  // bit 0: the innermost bracket is a brace
+  std::size_t depth = 0;
+  const auto string = [this] {
+    std::string_view raw;
+    bool escaped = false;
+    return scan_string(raw, escaped);
+  };
+  bool want_key = false;
+  for (;;) {
+    char c = peek();
+    if (want_key) {
+      if (c != '"') return fail("expected a member's name");
+      if (!string()) return false;
+      if (peek() != ':') return fail("expected a colon");
+      ++at_;
+      c = peek();
     }
-    case '[':
-      for (enter_array(); next_item();) skip();
-      return ok();
-    case '"': {
-      std::string_view raw;
-      bool escaped = false;
-      return scan_string(raw, escaped);
-    }
-    case 't':
-      return literal("true");
-    case 'f':
-      return literal("false");
-    case 'n':
-      return literal("null");
-    case '\0':
+    if (c == '"') {
+      if (!string()) return false;
+    } else if (c == '{' || c == '[') {
+      if (depth_ + depth == kDepthMax) return fail("nested too deeply");
+      ++at_;
+      if (peek() != (c == '{' ? '}' : ']')) {
+        want_key = c == '{';
+        objects = objects << 1 | (want_key ? 1U : 0U);
+        ++depth;
+        continue;
+      }
+      ++at_;
+    } else if (c == '-' || is_digit(c)) {
+      if (!skip_number()) return false;
+    } else if (c == '\0') {
       return fail("the text ends too early");
-    default:
-      return skip_number();
+    } else if (!literal(c == 't' ? "true" : c == 'f' ? "false" : "null")) {
+      return false;
+    }
+    // A value is complete, and with it what it closes.
+    for (;;) {
+      if (depth == 0) return true;
+      const char next = peek();
+      want_key = (objects & 1) != 0;
+      if (next == ',') {
+        ++at_;
+        break;
+      }
+      if (next != (want_key ? '}' : ']')) return fail("expected a comma or the end of the list");
+      ++at_;
+      --depth;
+      objects >>= 1;
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 /// Walks through JSON text of a known shape without building anything: the reader asks for what
 /// it expects and takes slices of the text. For the messages between masters and agents, where
 /// most bytes are only passed on. It is strict (RFC 8259, valid UTF-8), never allocates but for
-/// keys with escapes, and nothing it meets makes it throw or recurse more than kDepthMax deep.
+/// keys with escapes, and nothing it meets makes it throw or recurse.
 
 #include <cstddef>
 #include <cstdint>
