@@ -1,0 +1,535 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+//
+// GNU libmicrohttpd without threads of its own: its epoll descriptor is watched by our loop, which
+// calls MHD_run() when it is readable and when a timeout of the library is due. We accept the
+// connections, so that one too many gets an answer and a want of descriptors does not spin.
+//
+// The library knows nothing of a suspended connection, not even that its client left; while a
+// client waits for its response its socket is watched here.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "api/http_server.hpp"
+#include "base/text.hpp"
+
+namespace probekit::api {
+namespace {
+
+constexpr int kBacklog = 1024;
+constexpr int kAcceptsPerRound = 64;
+constexpr std::chrono::milliseconds kAcceptPause{100};
+// What a streamed response asks Answer::read() for at a time, at most.
+constexpr std::size_t kStreamBlock = 32 * 1024;
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+};
+
+Expected<SocketAddress> make_address(const std::string& host, std::uint16_t port) {
+  SocketAddress address;
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    address.length = sizeof *v4;
+  } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    address.length = sizeof *v6;
+  } else {
+    return Error(errc::invalid_argument, "API host is not an IP address: " + host);
+  }
+  return address;
+}
+
+class MicrohttpdServer;
+
+class MicrohttpdExchange final : public Exchange {
+ public:
+  MicrohttpdExchange(MicrohttpdServer& server, std::string target) : server_(server) {
+    request_.target = std::move(target);
+  }
+  ~MicrohttpdExchange() override;
+
+  void respond(HttpResponse response) override;
+  void resume_upload() override { resume(Suspended::upload); }
+  void resume_download() override { resume(Suspended::download); }
+
+  /// The library's access handler, called for the head, each piece of the body, and the end.
+  MHD_Result on_access(MHD_Connection* connection, const char* method, const char* version,
+                       const char* upload, std::size_t* upload_size);
+  ssize_t read(char* to, std::size_t room);
+  /// The server stops: what is suspended must not stay so.
+  void abort();
+
+ private:
+  enum class Suspended : std::uint8_t { no, upload, response, download };
+
+  void begin(const char* method, const char* version);
+  MHD_Result queue_response();
+  void suspend(Suspended why);
+  void resume(Suspended why);
+  void watch_client();
+  void on_client_readable();
+  int socket() const;
+  bool expects_continue() const;
+  bool has_unknown_coding() const;
+
+  MicrohttpdServer& server_;
+  MHD_Connection* connection_ = nullptr;
+  HttpRequest request_;
+  std::shared_ptr<Answer> answer_;
+  std::unique_ptr<HttpResponse> response_;
+  TimerId refusal_timer_ = 0;
+  int watched_ = -1;
+  Suspended suspended_ = Suspended::no;
+  bool begun_ = false;
+  bool body_ended_ = false;
+  bool responded_ = false;
+  bool queued_ = false;
+  bool aborted_ = false;
+};
+
+class MicrohttpdServer final : public HttpServer {
+ public:
+  MicrohttpdServer(HttpServerOptions options, EpollLoop& loop, AnswerFactory factory);
+  ~MicrohttpdServer() override { close(); }
+
+  Expected<std::uint16_t> listen() override;
+  void close() override;
+  std::size_t connections() const noexcept override { return connections_; }
+
+  EpollLoop& loop() noexcept { return loop_; }
+  const HttpServerOptions& options() const noexcept { return options_; }
+  const AnswerFactory& factory() const noexcept { return factory_; }
+
+ private:
+  friend class MicrohttpdExchange;
+
+  void run();
+  void schedule();
+  void accept_some();
+  void refuse(int socket);
+  void pause_accepting(int error);
+  void log(LogLevel level, std::string message) const;
+  /// No exception may cross the library, which is C: it costs the connection instead.
+  template <class Result, class Function>
+  Result guarded(Result otherwise, Function&& function) const noexcept;
+
+  static void* on_uri(void* self, const char* uri, MHD_Connection* connection);
+  static MHD_Result on_access(void* self, MHD_Connection* connection, const char* url,
+                              const char* method, const char* version, const char* upload,
+                              std::size_t* upload_size, void** exchange);
+  static void on_completed(void* self, MHD_Connection* connection, void** exchange,
+                           MHD_RequestTerminationCode why);
+  static void on_connection(void* self, MHD_Connection* connection, void** context,
+                            MHD_ConnectionNotificationCode what);
+  static void on_log(void* self, const char* format, va_list arguments);
+
+  HttpServerOptions options_;
+  EpollLoop& loop_;
+  AnswerFactory factory_;
+  std::string refusal_;  // on the wire
+  MHD_Daemon* daemon_ = nullptr;
+  int daemon_epoll_ = -1;
+  int listener_ = -1;
+  std::size_t connections_ = 0;
+  std::set<MicrohttpdExchange*> exchanges_;
+  TimerId run_timer_ = 0;
+  SteadyTime run_at_{};
+  TimerId accept_timer_ = 0;
+  bool run_posted_ = false;
+  bool accept_failing_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// -- MicrohttpdExchange ---------------------------------------------------------------------------
+
+MicrohttpdExchange::~MicrohttpdExchange() {
+  if (watched_ >= 0) server_.loop_.unwatch(watched_);
+  if (refusal_timer_ != 0) server_.loop_.cancel(refusal_timer_);
+  server_.exchanges_.erase(this);
+  answer_.reset();
+}
+
+MHD_Result MicrohttpdExchange::on_access(MHD_Connection* connection, const char* method,
+                                         const char* version, const char* upload,
+                                         std::size_t* upload_size) {
+  connection_ = connection;
+  if (aborted_) return MHD_NO;
+  if (!begun_) {
+    begun_ = true;
+    begin(method, version);
+    // Nobody has sent a body yet that would have to be read first.
+    if (responded_ && (expects_continue() || has_unknown_coding())) return queue_response();
+    return MHD_YES;
+  }
+  if (*upload_size > 0) {
+    const std::string_view bytes(upload, *upload_size);
+    std::size_t taken = bytes.size();
+    if (!responded_) taken = answer_->on_body(bytes);
+    // A response in the middle of the body: the rest is dropped, then the response is queued.
+    if (responded_) taken = bytes.size();
+    *upload_size = bytes.size() - taken;
+    if (taken < bytes.size()) suspend(Suspended::upload);
+    return MHD_YES;
+  }
+  body_ended_ = true;
+  if (!responded_) answer_->on_body_end();
+  if (responded_) return queued_ ? MHD_YES : queue_response();
+  suspend(Suspended::response);
+  watch_client();
+  return MHD_YES;
+}
+
+void MicrohttpdExchange::begin(const char* method, const char* version) {
+  request_.method = method;
+  request_.http_1_0 = std::strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+  const auto collect = [](void* headers, MHD_ValueKind, const char* name, std::size_t name_size,
+                          const char* value, std::size_t value_size) {
+    static_cast<std::vector<HttpHeader>*>(headers)->push_back(HttpHeader{
+        std::string(name, name_size), value ? std::string(value, value_size) : std::string()});
+    return MHD_YES;
+  };
+  MHD_get_connection_values_n(connection_, MHD_HEADER_KIND, collect, &request_.headers);
+  answer_ = server_.factory_(*this, request_);
+  assert(answer_ || responded_);
+}
+
+bool MicrohttpdExchange::expects_continue() const {
+  const std::string* expect = request_.header("Expect");
+  return expect && equal_ignoring_case(*expect, "100-continue");
+}
+
+/// The library would take such a body to last until the client closes.
+bool MicrohttpdExchange::has_unknown_coding() const {
+  const std::string* coding = request_.header("Transfer-Encoding");
+  return coding && !equal_ignoring_case(*coding, "chunked");
+}
+
+void MicrohttpdExchange::respond(HttpResponse response) {
+  assert(!responded_);
+  responded_ = true;
+  response_ = std::make_unique<HttpResponse>(std::move(response));
+  if (suspended_ == Suspended::upload || suspended_ == Suspended::response) resume(suspended_);
+  if (body_ended_) return;
+  // A client that sends on and on, although its answer stands, is cut.
+  refusal_timer_ =
+      server_.loop_.call_at(server_.loop_.now() + server_.options_.idle_timeout, [this] {
+        refusal_timer_ = 0;
+        if (connection_ && !queued_) shutdown(socket(), SHUT_RDWR);
+      });
+}
+
+MHD_Result MicrohttpdExchange::queue_response() {
+  if (refusal_timer_ != 0) server_.loop_.cancel(std::exchange(refusal_timer_, 0));
+  const std::unique_ptr<HttpResponse> response = std::move(response_);
+  MHD_Response* wire = nullptr;
+  if (response->streamed) {
+    const auto reader = [](void* self, std::uint64_t, char* to, std::size_t room) {
+      auto* exchange = static_cast<MicrohttpdExchange*>(self);
+      return exchange->server_.guarded(ssize_t{MHD_CONTENT_READER_END_WITH_ERROR},
+                                       [&] { return exchange->read(to, room); });
+    };
+    wire = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kStreamBlock, reader, this, nullptr);
+  } else {
+    auto* body = new std::string(std::move(response->body));
+    wire = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->size(), body->data(), [](void* text) { delete static_cast<std::string*>(text); },
+        body);
+    if (!wire) delete body;
+  }
+  if (!wire) return MHD_NO;
+  for (const HttpHeader& header : response->headers) {
+    MHD_add_response_header(wire, header.name.c_str(), header.value.c_str());
+  }
+  queued_ = true;
+  const MHD_Result result =
+      MHD_queue_response(connection_, static_cast<unsigned>(response->status), wire);
+  MHD_destroy_response(wire);
+  return result;
+}
+
+ssize_t MicrohttpdExchange::read(char* to, std::size_t room) {
+  if (aborted_ || !answer_) return MHD_CONTENT_READER_END_WITH_ERROR;
+  const Answer::Piece piece = answer_->read(to, room);
+  switch (piece.reading) {
+    case Answer::Reading::more:
+      return static_cast<ssize_t>(piece.bytes);
+    case Answer::Reading::end:
+      return MHD_CONTENT_READER_END_OF_STREAM;
+    case Answer::Reading::failed:
+      return MHD_CONTENT_READER_END_WITH_ERROR;
+    case Answer::Reading::wait:
+      break;
+  }
+  // Without this the library would ask again at once, for ever.
+  suspend(Suspended::download);
+  return 0;
+}
+
+void MicrohttpdExchange::suspend(Suspended why) {
+  assert(suspended_ == Suspended::no);
+  suspended_ = why;
+  MHD_suspend_connection(connection_);
+}
+
+void MicrohttpdExchange::resume(Suspended why) {
+  if (suspended_ != why) return;
+  suspended_ = Suspended::no;
+  if (watched_ >= 0) server_.loop_.unwatch(std::exchange(watched_, -1));
+  MHD_resume_connection(connection_);
+}
+
+void MicrohttpdExchange::abort() {
+  aborted_ = true;
+  if (suspended_ != Suspended::no) resume(suspended_);
+}
+
+int MicrohttpdExchange::socket() const {
+  return MHD_get_connection_info(connection_, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+void MicrohttpdExchange::watch_client() {
+  watched_ = socket();
+  server_.loop_.watch(watched_, ProbeLoop::readable, [this](unsigned) { on_client_readable(); });
+}
+
+void MicrohttpdExchange::on_client_readable() {
+  char byte = 0;
+  const ssize_t count = recv(watched_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  server_.loop_.unwatch(std::exchange(watched_, -1));
+  if (count > 0) return;  // its next request is here already: it waits
+  const std::shared_ptr<Answer> answer = answer_;
+  answer->on_client_closed();
+}
+
+// -- MicrohttpdServer -----------------------------------------------------------------------------
+
+MicrohttpdServer::MicrohttpdServer(HttpServerOptions options, EpollLoop& loop,
+                                   AnswerFactory factory)
+    : options_(std::move(options)), loop_(loop), factory_(std::move(factory)) {
+  refusal_ = "HTTP/1.1 " + std::to_string(options_.refusal.status) + " " +
+             MHD_get_reason_phrase_for(static_cast<unsigned>(options_.refusal.status)) + "\r\n";
+  for (const HttpHeader& header : options_.refusal.headers) {
+    refusal_ += header.name + ": " + header.value + "\r\n";
+  }
+  refusal_ += "Content-Length: " + std::to_string(options_.refusal.body.size()) +
+              "\r\nConnection: close\r\n\r\n" + options_.refusal.body;
+
+  // One more than we let in, so that the library's own limit is never what decides.
+  daemon_ = MHD_start_daemon(
+      MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+          MHD_USE_ERROR_LOG,
+      0, nullptr, nullptr, &MicrohttpdServer::on_access, this,  //
+      MHD_OPTION_EXTERNAL_LOGGER, &MicrohttpdServer::on_log, this, MHD_OPTION_URI_LOG_CALLBACK,
+      &MicrohttpdServer::on_uri, this, MHD_OPTION_NOTIFY_COMPLETED, &MicrohttpdServer::on_completed,
+      this, MHD_OPTION_NOTIFY_CONNECTION, &MicrohttpdServer::on_connection, this,
+      MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options_.connections_max + 1),
+      MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(options_.idle_timeout.count()),
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, options_.connection_bytes_max, MHD_OPTION_END);
+  if (!daemon_) throw std::runtime_error("libmicrohttpd did not start");
+  daemon_epoll_ = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  loop_.watch(daemon_epoll_, ProbeLoop::readable, [this](unsigned) { run(); });
+}
+
+Expected<std::uint16_t> MicrohttpdServer::listen() {
+  const auto address = make_address(options_.host, options_.port);
+  if (!address) return address.error();
+  const int fd =
+      ::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    return Error(std::error_code(errno, std::system_category()), "cannot open a socket");
+  }
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  SocketAddress bound;
+  bound.length = sizeof bound.storage;
+  const auto* wanted = reinterpret_cast<const sockaddr*>(&address->storage);
+  if (bind(fd, wanted, address->length) != 0 || ::listen(fd, kBacklog) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.length) != 0) {
+    const int error = errno;
+    ::close(fd);
+    const std::string where = options_.host + ":" + std::to_string(options_.port);
+    const std::string why = std::system_category().message(error);
+    return Error(error == EADDRINUSE ? make_error_code(errc::address_in_use)
+                                     : make_error_code(errc::invalid_argument),
+                 "cannot listen on " + where + ": " + why);
+  }
+  listener_ = fd;
+  loop_.watch(listener_, ProbeLoop::readable, [this](unsigned) { accept_some(); });
+  // Both families keep the port at the same place.
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&bound.storage)->sin_port);
+}
+
+void MicrohttpdServer::close() {
+  if (!daemon_) return;
+  *alive_ = false;
+  if (listener_ >= 0) {
+    loop_.unwatch(listener_);
+    ::close(std::exchange(listener_, -1));
+  }
+  if (accept_timer_ != 0) loop_.cancel(std::exchange(accept_timer_, 0));
+  if (run_timer_ != 0) loop_.cancel(std::exchange(run_timer_, 0));
+  // The library must not be stopped while a connection is suspended.
+  const std::set<MicrohttpdExchange*> exchanges = exchanges_;
+  for (MicrohttpdExchange* exchange : exchanges) exchange->abort();
+  MHD_run(daemon_);
+  loop_.unwatch(daemon_epoll_);
+  MHD_stop_daemon(std::exchange(daemon_, nullptr));
+}
+
+void MicrohttpdServer::run() {
+  if (!daemon_) return;
+  MHD_run(daemon_);
+  schedule();
+}
+
+void MicrohttpdServer::schedule() {
+  MHD_UNSIGNED_LONG_LONG milliseconds = 0;
+  if (MHD_get_timeout(daemon_, &milliseconds) != MHD_YES) return;
+  if (milliseconds == 0) {
+    if (std::exchange(run_posted_, true)) return;
+    loop_.post([this, alive = alive_] {
+      if (!*alive) return;
+      run_posted_ = false;
+      run();
+    });
+    return;
+  }
+  // A timer that is too early costs one look at the timeouts; moving it with each byte costs more.
+  const SteadyTime due = loop_.now() + std::chrono::milliseconds(milliseconds + 1);
+  if (run_timer_ != 0 && run_at_ <= due) return;
+  if (run_timer_ != 0) loop_.cancel(run_timer_);
+  run_at_ = due;
+  run_timer_ = loop_.call_at(due, [this] {
+    run_timer_ = 0;
+    run();
+  });
+}
+
+void MicrohttpdServer::accept_some() {
+  for (int i = 0; i < kAcceptsPerRound; ++i) {
+    SocketAddress peer;
+    peer.length = sizeof peer.storage;
+    auto* address = reinterpret_cast<sockaddr*>(&peer.storage);
+    const int fd = accept4(listener_, address, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno != EAGAIN) pause_accepting(errno);
+      break;
+    }
+    accept_failing_ = false;
+    if (connections_ >= options_.connections_max) {
+      refuse(fd);
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    MHD_add_connection(daemon_, fd, address, peer.length);
+  }
+  run();
+}
+
+void MicrohttpdServer::refuse(int socket) {
+  [[maybe_unused]] const ssize_t sent =
+      send(socket, refusal_.data(), refusal_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  shutdown(socket, SHUT_WR);
+  ::close(socket);
+}
+
+void MicrohttpdServer::pause_accepting(int error) {
+  if (!std::exchange(accept_failing_, true)) {
+    log(LogLevel::error, "cannot accept a connection: " + std::system_category().message(error));
+  }
+  loop_.unwatch(listener_);
+  accept_timer_ = loop_.call_at(loop_.now() + kAcceptPause, [this] {
+    accept_timer_ = 0;
+    loop_.watch(listener_, ProbeLoop::readable, [this](unsigned) { accept_some(); });
+  });
+}
+
+void MicrohttpdServer::log(LogLevel level, std::string message) const {
+  if (options_.log) options_.log->write(level, "api", std::move(message));
+}
+
+template <class Result, class Function>
+Result MicrohttpdServer::guarded(Result otherwise, Function&& function) const noexcept {
+  try {
+    return function();
+  } catch (const std::exception& error) {
+    log(LogLevel::error, std::string("a request failed: ") + error.what());
+  }
+  return otherwise;
+}
+
+void* MicrohttpdServer::on_uri(void* self, const char* uri, MHD_Connection*) {
+  auto* server = static_cast<MicrohttpdServer*>(self);
+  return server->guarded(static_cast<void*>(nullptr), [&] {
+    auto exchange = std::make_unique<MicrohttpdExchange>(*server, uri ? uri : "");
+    server->exchanges_.insert(exchange.get());
+    return static_cast<void*>(exchange.release());
+  });
+}
+
+MHD_Result MicrohttpdServer::on_access(void* self, MHD_Connection* connection, const char*,
+                                       const char* method, const char* version, const char* upload,
+                                       std::size_t* upload_size, void** exchange) {
+  if (!*exchange) return MHD_NO;
+  return static_cast<MicrohttpdServer*>(self)->guarded(MHD_NO, [&] {
+    return static_cast<MicrohttpdExchange*>(*exchange)->on_access(connection, method, version,
+                                                                  upload, upload_size);
+  });
+}
+
+void MicrohttpdServer::on_completed(void*, MHD_Connection*, void** exchange,
+                                    MHD_RequestTerminationCode) {
+  delete static_cast<MicrohttpdExchange*>(std::exchange(*exchange, nullptr));
+}
+
+void MicrohttpdServer::on_connection(void* self, MHD_Connection*, void**,
+                                     MHD_ConnectionNotificationCode what) {
+  auto* server = static_cast<MicrohttpdServer*>(self);
+  if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+    ++server->connections_;
+  } else {
+    --server->connections_;
+  }
+}
+
+void MicrohttpdServer::on_log(void* self, const char* format, va_list arguments) {
+  const auto* server = static_cast<const MicrohttpdServer*>(self);
+  if (!server->options_.log || !server->options_.log->enabled(LogLevel::debug)) return;
+  char text[512];
+  std::vsnprintf(text, sizeof text, format, arguments);
+  server->log(LogLevel::debug, to_valid_utf8(trim(text)));
+}
+
+}  // namespace
+
+std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, EpollLoop& loop,
+                                             AnswerFactory factory) {
+  return std::make_unique<MicrohttpdServer>(std::move(options), loop, std::move(factory));
+}
+
+}  // namespace probekit::api

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// What the API shows of batches, agents and the master, as JSON. Pure.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/import_parser.hpp"
+#include "json/json_writer.hpp"
+#include "probekit/master.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit::api {
+
+void write_batch(json::Writer& writer, const BatchInfo& batch);
+void write_summary(json::Writer& writer, const BatchInfo& batch, const BatchSummary& summary);
+/// The members of a probe's object up to the brackets of `results`, which are left open.
+void write_probe_head(std::string& out, const BatchInfo& batch);
+void write_agent(json::Writer& writer, const AgentInfo& agent);
+
+/// What the status says of the API itself.
+struct ApiFacts {
+  std::size_t connections = 0;
+  std::size_t connections_max = 0;
+  std::size_t uploads = 0;
+  std::size_t uploads_max = 0;
+  std::size_t line_bytes_max = 0;
+  LoopLag loop_lag;
+};
+void write_status(json::Writer& writer, const MasterStatus& status, const ApiFacts& api);
+
+/// The members `"accepted":..,"rejected":..,"errors":[..]`, without braces.
+std::string import_members(const ImportParser& import);
+
+template <class T, class Write>
+std::string to_object(const T& value, Write write) {
+  std::string out;
+  json::Writer writer(out);
+  write(writer, value);
+  return out;
+}
+
+}  // namespace probekit::api

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "api/result_stream.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace probekit::api {
+namespace {
+
+constexpr std::size_t kPageLinesMax = 10'000;
+
+}  // namespace
+
+ResultStream::ResultStream(ApiAnswer& owner, ResultQuery query, std::size_t count, Form form,
+                           std::string head, std::string tail)
+    : owner_(owner),
+      query_(std::move(query)),
+      left_(count),
+      form_(form),
+      slice_(std::move(head)),
+      tail_(std::move(tail)) {
+  query_.bytes_max = kSliceBytes;
+}
+
+void ResultStream::begin(HttpResponse response) {
+  auto kept = std::make_shared<HttpResponse>(std::move(response));
+  fetch([this, kept](Expected<void> fetched) {
+    if (!fetched) return owner_.respond(fetched.error());
+    if (left_ == 0) {
+      kept->body = std::move(slice_) + tail_;
+    } else {
+      kept->streamed = true;
+    }
+    owner_.respond(std::move(*kept));
+  });
+}
+
+void ResultStream::fetch(std::function<void(Expected<void>)> done) {
+  if (left_ == 0) return done({});
+  query_.limit = std::min(left_, kPageLinesMax);
+  owner_.store().results(
+      query_, owner_.then<ResultPage>([this, done = std::move(done)](Expected<ResultPage> page) {
+        done(page ? take(std::move(*page)) : Expected<void>(page.error()));
+      }));
+}
+
+Expected<void> ResultStream::take(ResultPage page) {
+  if (page.count == 0 || page.count > left_) {
+    return Error(errc::internal, "the store gave other lines than it announced");
+  }
+  left_ -= page.count;
+  query_.after = std::move(page.next);
+  if (!page.lines.empty() && page.lines.back() != '\n') page.lines += '\n';
+  if (form_ == Form::items) {
+    // A line holds no raw newline but its last byte.
+    std::replace(page.lines.begin(), page.lines.end(), '\n', ',');
+    if (left_ == 0) page.lines.pop_back();
+  }
+  slice_.erase(0, taken_);
+  taken_ = 0;
+  slice_ += page.lines;
+  return {};
+}
+
+Answer::Piece ResultStream::read(char* to, std::size_t room, Exchange& exchange) {
+  using Reading = Answer::Reading;
+  if (failed_) return {Reading::failed, 0};
+  if (taken_ == slice_.size()) {
+    if (left_ > 0) {
+      fetch([this, &exchange](Expected<void> fetched) {
+        failed_ = !fetched;
+        exchange.resume_download();
+      });
+      return {Reading::wait, 0};
+    }
+    if (tail_.empty()) return {Reading::end, 0};
+    slice_ = std::exchange(tail_, {});
+    taken_ = 0;
+  }
+  const std::size_t size = std::min(room, slice_.size() - taken_);
+  std::memcpy(to, slice_.data() + taken_, size);
+  taken_ += size;
+  return {Reading::more, size};
+}
+
+}  // namespace probekit::api

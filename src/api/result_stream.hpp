@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// Lines of results on their way from the store to a client, a slice at a time.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "api/api_context.hpp"
+
+namespace probekit::api {
+
+/// A body made of `head`, exactly `count` lines from a cursor on, and `tail`; the store said that
+/// the lines are there. Holds one slice of them.
+class ResultStream {
+ public:
+  enum class Form : std::uint8_t {
+    lines,  ///< NDJSON
+    items,  ///< commas between them, for a JSON array
+  };
+  static constexpr std::size_t kSliceBytes = 128 * 1024;
+
+  /// The owner outlives it. `query.limit` and `query.bytes_max` are set here.
+  ResultStream(ApiAnswer& owner, ResultQuery query, std::size_t count, Form form, std::string head,
+               std::string tail);
+
+  /// Gets the first slice and makes it, or all, the body of `response`; then the owner responds.
+  void begin(HttpResponse response);
+  /// For the owner's Answer::read().
+  Answer::Piece read(char* to, std::size_t room, Exchange& exchange);
+
+ private:
+  /// Calls `done` on the owner's thread while it lives; at once when nothing is left.
+  void fetch(std::function<void(Expected<void>)> done);
+  Expected<void> take(ResultPage page);
+
+  ApiAnswer& owner_;
+  ResultQuery query_;
+  std::size_t left_;
+  Form form_;
+  std::string slice_;
+  std::size_t taken_ = 0;  // of slice_
+  std::string tail_;
+  bool failed_ = false;
+};
+
+}  // namespace probekit::api

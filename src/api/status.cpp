@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include <memory>
+#include <utility>
+
+#include "api/answers.hpp"
+#include "api/json_views.hpp"
+#include "api/query.hpp"
+
+namespace probekit::api {
+
+std::shared_ptr<Answer> get_status(const Arrival& arrival) {
+  QueryReader query(arrival.request.query());
+  if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
+  return arrival.call([](CallAnswer& answer) {
+    answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus& status) {
+      const ApiContext& context = answer.context();
+      ApiFacts facts;
+      facts.connections = context.server->connections();
+      facts.connections_max = context.options.connections_max;
+      facts.uploads = context.uploads;
+      facts.uploads_max = context.options.uploads_max;
+      facts.line_bytes_max = context.options.line_bytes_max;
+      facts.loop_lag = context.loop.lag();
+      std::string body;
+      json::Writer writer(body);
+      write_status(writer, status, facts);
+      answer.respond_json(200, std::move(body));
+    }));
+  });
+}
+
+std::shared_ptr<Answer> get_healthz(const Arrival& arrival) {
+  return arrival.call([](CallAnswer& answer) { answer.respond_json(200, R"({"status":"ok"})"); });
+}
+
+std::shared_ptr<Answer> get_readyz(const Arrival& arrival) {
+  return arrival.call([](CallAnswer& answer) {
+    if (answer.access().draining()) {
+      return answer.respond(Error(errc::draining, "the master is draining"));
+    }
+    // Ready means that the master's thread and the store answer.
+    answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus&) {
+      answer.store().facts(answer.then_value<StoreFacts>(
+          [&answer](const StoreFacts&) { answer.respond_json(200, R"({"status":"ready"})"); }));
+    }));
+  });
+}
+
+}  // namespace probekit::api
