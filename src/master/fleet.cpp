@@ -1,0 +1,989 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "master/fleet.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <ctime>
+#include <limits>
+#include <mutex>
+
+#include "probekit/version.hpp"
+
+namespace probekit {
+
+namespace {
+
+using protocol::MasterSession;
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kRecordsMax = 100'000;
+constexpr std::size_t kLostSessionsMax = 100'000;
+constexpr seconds kChallengeTime{5};
+// A timer this late means that the process stood still: sockets are read before it judges.
+constexpr seconds kLagMax{1};
+constexpr milliseconds kReadFirst{100};
+constexpr milliseconds kTickMin{10};
+constexpr milliseconds kTickMax{1000};
+constexpr milliseconds kDrainPoll{20};
+constexpr seconds kDrainRetryAfter{5};
+// As long as a store keeps a host_busy task from a session, and the way there.
+constexpr milliseconds kHostBusy{1500};
+constexpr seconds kFactsAge{1};
+constexpr std::size_t kFactsFreshMax = 256;
+
+std::string text_of(CloseCode code) { return std::to_string(static_cast<unsigned>(code)); }
+
+// Of the process, as heartbeats tell it.
+std::int64_t cpu_us() {
+  return static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC);
+}
+
+}  // namespace
+
+// -- AgentLink ------------------------------------------------------------------------------------
+
+AgentLink::AgentLink(Fleet& fleet, std::uint64_t id, std::unique_ptr<Connection> connection,
+                     protocol::MasterSessionOptions options, SteadyTime now)
+    : fleet_(fleet),
+      id_(id),
+      connection_(std::move(connection)),
+      session_(std::move(options), *fleet.core_->options.random, now) {}
+
+void AgentLink::on_message(std::string message) {
+  if (ended_) return;
+  // An answer to the question whether it lives.
+  if (record_ != nullptr && record_->link == this && record_->newcomer != nullptr) {
+    AgentLink& newcomer = *record_->newcomer;
+    fleet_.end_challenge(*record_);
+    fleet_.refuse_name(newcomer);
+  }
+  session_.on_message(message, fleet_.now(), fleet_.system_now());
+  fleet_.process(*this);
+}
+
+void AgentLink::on_writable() {
+  if (ended_) return;
+  fleet_.pump(*this);
+  fleet_.arm(*this);
+}
+
+void AgentLink::on_closed(const CloseReason& reason) { fleet_.on_closed(*this, reason); }
+
+// -- Fleet ----------------------------------------------------------------------------------------
+
+Fleet::Fleet(std::shared_ptr<MasterCore> core, EventLoop& loop, std::string store_id)
+    : core_(std::move(core)),
+      loop_(loop),
+      store_id_(std::move(store_id)),
+      admission_tokens_(static_cast<double>(core_->options.handshakes_per_second)),
+      admission_at_(loop.now()),
+      latency_turned_(loop.now()) {}
+
+Fleet::~Fleet() = default;
+
+void Fleet::start() {
+  dispatcher_.on_ready(core_->store->lanes());
+  tick_after(milliseconds{0});
+}
+
+void Fleet::log(LogLevel level, std::string message, std::initializer_list<LogField> fields) const {
+  const auto& log = core_->options.log;
+  if (log && log->enabled(level)) log->write(level, "master", std::move(message), fields);
+}
+
+Fleet::Link* Fleet::find_link(std::uint64_t id) {
+  const auto found = links_.find(id);
+  return found == links_.end() ? nullptr : found->second.get();
+}
+
+Fleet::Link* Fleet::find_session(SessionId session) {
+  const auto found = by_session_.find(session);
+  return found == by_session_.end() ? nullptr : found->second;
+}
+
+void Fleet::abort_all() {
+  dispatcher_.stop();
+  drain_done_ = {};
+  for (const auto& one : links_) one.second->ended_ = true;
+  by_session_.clear();
+  for (const auto& one : records_) {
+    one.second->link = nullptr;
+    end_challenge(*one.second);
+  }
+  links_.clear();
+}
+
+// -- arrival --------------------------------------------------------------------------------------
+
+bool Fleet::admits(std::chrono::seconds& retry_after) {
+  if (draining_) {
+    retry_after = kDrainRetryAfter;
+    return false;
+  }
+  const auto rate = static_cast<double>(core_->options.handshakes_per_second);
+  const std::chrono::duration<double> passed = now() - admission_at_;
+  admission_at_ = now();
+  admission_tokens_ = std::min(rate, admission_tokens_ + passed.count() * rate);
+  if (admission_tokens_ >= 1) {
+    admission_tokens_ -= 1;
+    return true;
+  }
+  // Spread over some seconds, so that those refused together do not come back together.
+  retry_after = seconds{1 + static_cast<std::int64_t>(core_->options.random->below(5))};
+  return false;
+}
+
+void Fleet::on_connection(std::unique_ptr<Connection> connection) {
+  const MasterOptions& options = core_->options;
+  protocol::MasterSessionOptions session;
+  session.master = options.name;
+  session.store = store_id_;
+  session.results_bytes = squeezed_ ? protocol::kResultsBytesMin : options.results_bytes;
+  session.time_to_first_message = options.time_to_first_message;
+  session.heartbeat_interval = options.heartbeat_interval;
+  session.dead_after = options.dead_after;
+  session.resume_grace = options.resume_grace;
+  const std::uint64_t id = ++last_link_;
+  auto link = std::make_unique<Link>(*this, id, std::move(connection), std::move(session), now());
+  Link& made = *link;
+  links_.emplace(id, std::move(link));
+  made.connection_->start(made);
+  arm(made);
+}
+
+void Fleet::admit(Link& link) {
+  const protocol::Hello& hello = link.session_.hello();
+  if (draining_) {
+    link.session_.reject("draining", "this master is about to stop", kDrainRetryAfter);
+    return;
+  }
+  std::unique_ptr<AgentRecord>& slot = records_[hello.name];
+  if (!slot) slot = std::make_unique<AgentRecord>();
+  AgentRecord& record = *slot;
+  link.record_ = &record;
+  if (record.link == nullptr) return take_name(record, link);
+  if (record.hello.instance == hello.instance) {
+    Link& older = *record.link;
+    if (record.newcomer != nullptr) {
+      Link& newcomer = *record.newcomer;
+      end_challenge(record);
+      refuse_name(newcomer);
+    }
+    older.session_.close(CloseCode::replaced, "the same agent has a newer connection");
+    end_session(older, true, milliseconds{0});
+    leave(older, CloseCode::replaced, "replaced by a newer connection", true);
+    older.connection_->close(CloseCode::replaced, "the same agent has a newer connection");
+    return take_name(record, link);
+  }
+  if (record.newcomer != nullptr || !record.link->welcomed_) return refuse_name(link);
+  begin_challenge(record, link);
+}
+
+void Fleet::refuse_name(Link& link) {
+  const std::string name = link.session_.hello().name;
+  link.record_ = nullptr;
+  link.session_.reject(
+      "name_in_use",
+      "another living agent is called `" + name + "`; start this one with a --name of its own",
+      seconds{5 + static_cast<std::int64_t>(core_->options.random->below(10))});
+  process(link);
+}
+
+void Fleet::begin_challenge(AgentRecord& record, Link& newcomer) {
+  Link& older = *record.link;
+  record.newcomer = &newcomer;
+  sample(older);
+  record.link_bytes = record.facts.bytes_received;
+  older.session_.ask_for_life(now());
+  process(older);
+  if (record.newcomer != &newcomer) return;
+  const SteadyTime due = now() + kChallengeTime;
+  record.newcomer_timer =
+      loop_.call_at(due, [this, &record, due] { judge_challenge(record, due); });
+}
+
+void Fleet::judge_challenge(AgentRecord& record, SteadyTime due) {
+  record.newcomer_timer = 0;
+  if (record.newcomer == nullptr) return;
+  if (now() - due > kLagMax) {
+    const SteadyTime again = now() + kReadFirst;
+    record.newcomer_timer =
+        loop_.call_at(again, [this, &record, again] { judge_challenge(record, again); });
+    return;
+  }
+  Link& newcomer = *record.newcomer;
+  end_challenge(record);
+  if (record.link != nullptr) {
+    Link& older = *record.link;
+    sample(older);
+    if (record.facts.bytes_received != record.link_bytes) return refuse_name(newcomer);
+    older.session_.close(CloseCode::silent, "another agent of this name took over");
+    end_session(older, true, milliseconds{0});
+    leave(older, CloseCode::silent, "silent, taken over by another agent of its name", true);
+    older.connection_->abort(CloseCode::silent, "another agent of this name took over");
+  }
+  take_name(record, newcomer);
+}
+
+void Fleet::end_challenge(AgentRecord& record) {
+  if (record.newcomer_timer != 0) loop_.cancel(record.newcomer_timer);
+  record.newcomer_timer = 0;
+  record.newcomer = nullptr;
+}
+
+void Fleet::take_name(AgentRecord& record, Link& link) {
+  record.link = &link;
+  record.hello = link.session_.hello();
+  record.beat = {};
+  record.cpu_cores = 0;
+  record.progress_at = record.last_received = now();
+  record.acked_bytes = 0;
+  record.in_flight = 0;
+  core_->store->open_session(record.hello.name, [this, core = core_, id = link.id_](
+                                                    Expected<TaskStore::SessionOpened> opened) {
+    core->post([this, id, opened = std::move(opened)] { on_opened(id, opened); });
+  });
+}
+
+void Fleet::on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> opened) {
+  Link* const link = find_link(link_id);
+  if (link == nullptr || link->ended_) {
+    // It went away meanwhile, and holds nothing yet.
+    if (opened) core_->store->lose_session({opened->session, milliseconds{0}}, [](auto) {});
+    return;
+  }
+  if (!opened) {
+    link->session_.reject("busy", "the store: " + opened.error().message(), kDrainRetryAfter);
+    return process(*link);
+  }
+  AgentRecord& record = *link->record_;
+  link->store_session_ = opened->session;
+  link->epoch_ = opened->epoch;
+  ResumeRequest request;
+  request.previous = record.session;
+  request.session = opened->session;
+  request.restarted = record.session != 0 && record.session_instance != record.hello.instance;
+  request.held.reserve(link->held_.size());
+  for (const protocol::Held::Item& item : link->held_) {
+    request.held.emplace_back(item.task, item.attempt);
+  }
+  // From here on the store knows the tasks under the new session.
+  lost_sessions_.erase(record.session);
+  record.session = opened->session;
+  record.session_instance = record.hello.instance;
+  core_->store->resume(std::move(request), [this, core = core_, link_id, session = opened->session](
+                                               Expected<ResumeReply> reply) {
+    core->post([this, link_id, session, reply = std::move(reply)] {
+      on_resumed(link_id, session, reply);
+    });
+  });
+}
+
+void Fleet::on_resumed(std::uint64_t link_id, SessionId session, Expected<ResumeReply> reply) {
+  Link* const link = find_link(link_id);
+  if (link == nullptr || link->ended_) {
+    // Its tasks wait for it to come back, as those of any lost session.
+    core_->store->lose_session({session, core_->options.resume_grace}, [](auto) {});
+    return;
+  }
+  if (!reply) {
+    link->session_.reject("busy", "the store: " + reply.error().message(), kDrainRetryAfter);
+    return process(*link);
+  }
+  AgentRecord& record = *link->record_;
+  const std::vector<protocol::Held::Item> held = std::move(link->held_);
+  link->held_ = {};
+  std::vector<TaskId> wanted = std::move(reply->wanted);
+  if (!reply->elsewhere.empty()) {
+    // A result that is there already may come first; to run what others run is a waste.
+    std::sort(reply->elsewhere.begin(), reply->elsewhere.end());
+    for (const protocol::Held::Item& item : held) {
+      if (item.state == protocol::HeldState::finished &&
+          std::binary_search(reply->elsewhere.begin(), reply->elsewhere.end(), item.task)) {
+        wanted.push_back(item.task);
+      }
+    }
+  }
+  if (record.last_disconnect) record.last_disconnect->requeued += reply->requeued;
+  record.in_flight = static_cast<std::int64_t>(held.size());  // each comes back as one item
+  link->welcomed_ = true;
+  by_session_[session] = link;
+  link->session_.welcome(std::to_string(session), link->epoch_, wanted, now());
+  dispatcher_.add_session(session, record.hello.name, record.hello.kinds);
+  dispatcher_.set_drained(session, record.drained);
+  publish(record.hello.name, record);
+  log(LogLevel::info, "agent connected",
+      {{"agent", record.hello.name},
+       {"session", std::to_string(session)},
+       {"epoch", std::to_string(link->epoch_)},
+       {"peer", link->connection_->facts().peer},
+       {"held", std::to_string(held.size())},
+       {"wanted", std::to_string(wanted.size())},
+       {"requeued", std::to_string(reply->requeued)}});
+  process(*link);
+}
+
+// -- running --------------------------------------------------------------------------------------
+
+void Fleet::process(Link& link) {
+  if (link.ended_) return;
+  for (MasterSession::Event& event : link.session_.take_events()) {
+    if (auto* results = std::get_if<MasterSession::ResultsArrived>(&event)) {
+      record_results(link, std::move(*results));
+    } else if (auto* beat = std::get_if<MasterSession::HeartbeatArrived>(&event)) {
+      on_heartbeat(link, beat->beat);
+    } else if (std::holds_alternative<MasterSession::CreditArrived>(event)) {
+      update_room(link);
+      dispatch_later();
+    } else if (auto* hello = std::get_if<MasterSession::HelloArrived>(&event)) {
+      link.held_ = std::move(hello->held);
+      admit(link);
+    } else if (std::holds_alternative<MasterSession::DrainArrived>(event)) {
+      dispatcher_.set_drained(link.store_session_, true);
+      publish(link.record_->hello.name, *link.record_);
+      log(LogLevel::info, "agent drains", {{"agent", link.record_->hello.name}});
+    }
+    if (link.ended_) return;
+  }
+  pump(link);
+  if (const auto& closing = link.session_.closing()) {
+    const MasterSession::Closing why = *closing;
+    if (link.welcomed_) end_session(link, false, core_->options.resume_grace);
+    leave(link, why.code, why.text, true);
+    if (why.abort) {
+      link.connection_->abort(why.code, why.text);
+    } else {
+      link.connection_->close(why.code, why.text);
+    }
+    return;
+  }
+  arm(link);
+}
+
+void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
+  AgentRecord& record = *link.record_;
+  const SteadyTime at = now();
+  const SystemTime system_at = system_now();
+  const microseconds offset = link.session_.clock_offset();
+  const std::uint64_t last = results.last;
+  const std::uint64_t bytes = results.bytes;
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(results.items.size());
+  for (protocol::Results::Item& item : results.items) {
+    outcomes.push_back(intake_.convert(std::move(item), offset, system_at));
+    if (outcomes.back().kind == Outcome::Kind::unsupported) {
+      dispatcher_.set_refusing(link.store_session_, SteadyTime::max());
+    } else if (outcomes.back().kind == Outcome::Kind::host_busy) {
+      dispatcher_.set_refusing(link.store_session_, at + kHostBusy);
+    }
+  }
+  const auto count = static_cast<std::int64_t>(outcomes.size());
+  record.in_flight = std::max<std::int64_t>(0, record.in_flight - count);
+  record.rate.add(outcomes.size(), at);
+  uncommitted_bytes_ += bytes;
+  ++records_open_;
+  judge_uncommitted();
+  core_->store->record(
+      link.store_session_, std::move(outcomes),
+      [this, core = core_, id = link.id_, last, bytes, at](Expected<OutcomeReport> report) {
+        core->post([this, id, last, bytes, at, report = std::move(report)] {
+          on_recorded(id, last, bytes, at, report);
+        });
+      });
+}
+
+void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes,
+                        SteadyTime asked, const Expected<OutcomeReport>& report) {
+  record_latency(asked);
+  uncommitted_bytes_ -= bytes;
+  --records_open_;
+  judge_uncommitted();
+  Link* const link = find_link(link_id);
+  const bool living = link != nullptr && !link->ended_;
+  if (!report) {
+    log(LogLevel::error, "results were not recorded", {{"why", report.error().message()}});
+    // The agent keeps them, and brings them again when it resumes.
+    if (living) {
+      link->session_.close(CloseCode::internal, "the store could not record results");
+      process(*link);
+    }
+    return;
+  }
+  results_duplicate_ += report->duplicate;
+  results_unknown_ += report->unknown;
+  cancel_tasks(report->cancel);
+  if (!living) return;
+  link->session_.on_committed(last);
+  flush_later(*link);
+}
+
+void Fleet::judge_uncommitted() {
+  const std::size_t most = core_->options.uncommitted_bytes_max;
+  const bool squeeze = squeezed_ ? uncommitted_bytes_ > most / 2 : uncommitted_bytes_ > most;
+  if (squeeze == squeezed_) return;
+  squeezed_ = squeeze;
+  log(LogLevel::warn,
+      squeeze ? "results wait for the store: windows shrink" : "the store caught up: windows grow",
+      {{"uncommitted_bytes", std::to_string(uncommitted_bytes_)}});
+  for (const auto& one : links_) {
+    if (one.second->ended_) continue;
+    one.second->session_.set_results_bytes(
+        squeeze ? protocol::kResultsBytesMin : core_->options.results_bytes, now());
+    flush_later(*one.second);
+  }
+}
+
+void Fleet::cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancels) {
+  std::unordered_map<SessionId, std::vector<TaskId>> by_session;
+  for (const auto& [session, task] : cancels) by_session[session].push_back(task);
+  for (const auto& [session, tasks] : by_session) {
+    Link* const link = find_session(session);
+    if (link == nullptr) continue;
+    link->session_.cancel(tasks);
+    flush_later(*link);
+  }
+}
+
+void Fleet::on_heartbeat(Link& link, const protocol::Heartbeat& beat) {
+  AgentRecord& record = *link.record_;
+  const std::int64_t wall = beat.sent_us - record.beat.sent_us;
+  if (record.beat.seq != 0 && wall > 0 && beat.cpu_us >= record.beat.cpu_us) {
+    record.cpu_cores =
+        static_cast<double>(beat.cpu_us - record.beat.cpu_us) / static_cast<double>(wall);
+  }
+  record.beat = beat;
+  record.clock_offset = link.session_.clock_offset();
+  record.rtt = link.session_.rtt();
+  sample(link);
+}
+
+void Fleet::update_room(Link& link) {
+  dispatcher_.set_room(link.store_session_, CreditClass::high, link.session_.room(true));
+  dispatcher_.set_room(link.store_session_, CreditClass::other, link.session_.room(false));
+}
+
+void Fleet::pump(Link& link) {
+  const SteadyTime at = now();
+  for (;;) {
+    const std::size_t room = link.connection_->send_room();
+    if (room == 0) break;
+    if (link.session_.wants_facts(at)) {
+      const ConnectionFacts facts = link.connection_->facts();
+      link.session_.set_facts(loop_.lag().last.count(), cpu_us(), facts.recv_queue_bytes,
+                              facts.send_queue_bytes);
+    }
+    std::string message = link.session_.next_message(room, at, system_now());
+    if (message.empty()) break;
+    link.connection_->send(std::move(message));
+  }
+  if (!link.welcomed_) return;
+  const std::size_t room = link.connection_->send_room();
+  const std::size_t unsent =
+      link.session_.unsent_bytes() + Connection::kSendRoom - std::min(room, Connection::kSendRoom);
+  const bool backlogged = unsent >= core_->options.send_buffer_limit;
+  if (backlogged == link.backlogged_) return;
+  link.backlogged_ = backlogged;
+  dispatcher_.set_backlogged(link.store_session_, backlogged);
+  if (!backlogged) dispatch_later();
+}
+
+// Once for all that happens in a burst, so that one ack speaks for many commits.
+void Fleet::flush_later(Link& link) {
+  if (std::exchange(link.flush_listed_, true)) return;
+  to_flush_.push_back(link.id_);
+  if (std::exchange(flush_posted_, true)) return;
+  core_->post([this] { flush(); });
+}
+
+void Fleet::flush() {
+  flush_posted_ = false;
+  const std::vector<std::uint64_t> ids = std::exchange(to_flush_, {});
+  for (const std::uint64_t id : ids) {
+    Link* const link = find_link(id);
+    if (link == nullptr) continue;
+    link->flush_listed_ = false;
+    if (link->ended_) continue;
+    pump(*link);
+    arm(*link);
+  }
+}
+
+void Fleet::arm(Link& link) {
+  const auto wanted = link.session_.next_wakeup();
+  if (!wanted || link.ended_) return;
+  // A timer that comes too early is armed again when it fires: cheaper than moving it with every
+  // message.
+  if (link.timer_ != 0) {
+    if (link.timer_at_ <= *wanted) return;
+    loop_.cancel(link.timer_);
+  }
+  link.timer_at_ = *wanted;
+  link.timer_ = loop_.call_at(*wanted, [this, id = link.id_] { on_timer(id); });
+}
+
+void Fleet::on_timer(std::uint64_t link_id) {
+  Link* const link = find_link(link_id);
+  if (link == nullptr || link->ended_) return;
+  link->timer_ = 0;
+  const SteadyTime at = now();
+  if (at - link->timer_at_ > kLagMax) {
+    link->timer_at_ = at + kReadFirst;
+    link->timer_ = loop_.call_at(link->timer_at_, [this, link_id] { on_timer(link_id); });
+    return;
+  }
+  const auto due = link->session_.next_wakeup();
+  if (due && at >= *due) {
+    sample(*link);
+    link->session_.on_wakeup(at);
+  }
+  process(*link);
+}
+
+void Fleet::sample(Link& link) {
+  ConnectionFacts facts = link.connection_->facts();
+  const SteadyTime at = now();
+  link.session_.on_bytes_received(facts.bytes_received, at);
+  if (link.record_ == nullptr || link.record_->link != &link) return;
+  AgentRecord& record = *link.record_;
+  record.last_received = link.session_.last_life();
+  const bool nothing_unsent =
+      facts.unsent_bytes == 0 && facts.send_queue_bytes == 0 && link.session_.unsent_bytes() == 0;
+  if (nothing_unsent || facts.bytes_acked != record.acked_bytes) record.progress_at = at;
+  record.acked_bytes = facts.bytes_acked;
+  record.facts = std::move(facts);
+  record.facts_at = at;
+}
+
+// -- ending ---------------------------------------------------------------------------------------
+
+void Fleet::on_closed(Link& link, const CloseReason& reason) {
+  if (!link.ended_) {
+    // An agent that drained holds nothing; anything left goes to others at once.
+    const bool drained = reason.code == CloseCode::normal && link.session_.draining();
+    if (link.welcomed_) {
+      end_session(link, false, drained ? milliseconds{0} : core_->options.resume_grace);
+    }
+    std::string why = reason.text;
+    if (reason.error) why += (why.empty() ? "" : ": ") + reason.error.message();
+    if (why.empty()) why = "the connection ended";
+    leave(link, reason.code, why, reason.local);
+  }
+  bury(link);
+}
+
+// The session's tasks: unsent ones back to the queue, the rest wait for a resume.
+void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
+  if (!link.welcomed_) return;
+  const SessionId session = link.store_session_;
+  AgentRecord& record = *link.record_;
+  std::vector<TaskId> unsent = link.session_.take_unsent();
+  record.last_disconnect.emplace();
+  record.last_disconnect->requeued = unsent.size();
+  if (!unsent.empty()) give_back(session, std::move(unsent));
+  dispatcher_.remove_session(session);
+  by_session_.erase(session);
+  if (superseded) return;
+  lost_sessions_[session] = record.hello.name;
+  lost_session_order_.push_back(session);
+  while (lost_session_order_.size() > kLostSessionsMax) {
+    lost_sessions_.erase(lost_session_order_.front());
+    lost_session_order_.pop_front();
+  }
+  core_->store->lose_session({session, grace}, [](auto) {});
+  dispatch_later();
+}
+
+// The link's part in its record, and the line that tells why.
+void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local) {
+  link.ended_ = true;
+  if (link.timer_ != 0) loop_.cancel(link.timer_);
+  link.timer_ = 0;
+  const std::string peer = link.connection_->facts().peer;
+  AgentRecord* const record = link.record_;
+  if (record == nullptr || !link.welcomed_) {
+    log(LogLevel::info, "connection ended before it was an agent's",
+        {{"peer", peer},
+         {"agent", link.session_.hello().name},
+         {"code", text_of(code)},
+         {"by", local ? "master" : "peer"},
+         {"reason", why}});
+  } else {
+    Diagnosis diagnosis = diagnose(*record);
+    log(LogLevel::warn, "agent disconnected",
+        {{"agent", record->hello.name},
+         {"session", std::to_string(link.store_session_)},
+         {"peer", peer},
+         {"code", text_of(code)},
+         {"by", local ? "master" : "agent"},
+         {"reason", why},
+         {"in_flight", std::to_string(record->in_flight)},
+         {"requeued", std::to_string(record->last_disconnect->requeued)},
+         {"diagnosis", std::string{to_string(diagnosis.verdict)}},
+         {"text", diagnosis.text}});
+    record->last_disconnect->at = system_now();
+    record->last_disconnect->reason = why;
+    record->last_disconnect->diagnosis = std::move(diagnosis);
+  }
+  if (record == nullptr) return;
+  if (record->newcomer == &link) end_challenge(*record);
+  if (record->link != &link) return;
+  record->link = nullptr;
+  publish(record->hello.name, *record);
+  if (record->newcomer != nullptr) {
+    Link& newcomer = *record->newcomer;
+    end_challenge(*record);
+    take_name(*record, newcomer);
+    return;
+  }
+  record->lost_serial = ++last_loss_;
+  lost_.emplace_back(record->hello.name, record->lost_serial);
+  forget_some();
+}
+
+// The records lost longest go first; those of connected agents stay.
+void Fleet::forget_some() {
+  while (!lost_.empty()) {
+    const auto found = records_.find(lost_.front().first);
+    const bool current = found != records_.end() &&
+                         found->second->lost_serial == lost_.front().second &&
+                         found->second->link == nullptr && found->second->newcomer == nullptr;
+    if (current && records_.size() <= kRecordsMax) return;
+    if (current) records_.erase(found);
+    lost_.pop_front();
+  }
+}
+
+// Not from inside its own callback.
+void Fleet::bury(Link& link) {
+  core_->post([this, id = link.id_] { links_.erase(id); });
+}
+
+// -- dispatch -------------------------------------------------------------------------------------
+
+void Fleet::on_ready(const std::vector<Lane>& lanes) {
+  core_->post([this, lanes] {
+    dispatcher_.on_ready(lanes);
+    dispatch_later();
+  });
+}
+
+void Fleet::on_progress(const std::vector<BatchId>& batches) { core_->watches.notify(batches); }
+
+void Fleet::dispatch_later() {
+  if (std::exchange(dispatch_posted_, true)) return;
+  core_->post([this] {
+    dispatch_posted_ = false;
+    dispatch();
+  });
+}
+
+void Fleet::dispatch() {
+  for (Dispatcher::Ask& ask : dispatcher_.next(now())) {
+    ++asks_open_;
+    const SessionId session = ask.request.session;
+    core_->store->lease(std::move(ask.request), [this, core = core_, session, credit = ask.credit,
+                                                 asked = now()](Expected<LeaseReply> reply) {
+      core->post([this, session, credit, asked, reply = std::move(reply)] {
+        on_leased(session, credit, asked, reply);
+      });
+    });
+  }
+  if (dispatch_timer_ != 0) return;
+  if (const auto wakeup = dispatcher_.next_wakeup()) {
+    dispatch_timer_ = loop_.call_at(*wakeup, [this] {
+      dispatch_timer_ = 0;
+      dispatch();
+    });
+  }
+}
+
+void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
+                      const Expected<LeaseReply>& reply) {
+  record_latency(asked);
+  --asks_open_;
+  Link* const link = find_session(session);
+  if (link == nullptr) {
+    if (reply && !reply->tasks.empty()) {
+      std::vector<TaskId> tasks;
+      for (const LeasedTask& task : reply->tasks) tasks.push_back(task.task);
+      give_back(session, std::move(tasks));
+    }
+    return;
+  }
+  if (!reply) {
+    if (reply.error().code() == errc::not_found) {
+      link->session_.close(CloseCode::internal, "the store does not know this session");
+      return process(*link);
+    }
+    log(LogLevel::error, "a lease failed", {{"why", reply.error().message()}});
+    dispatcher_.on_failed(session, credit, now());
+    return dispatch_later();
+  }
+  link->session_.send_tasks(reply->tasks, credit == CreditClass::high, now());
+  link->record_->in_flight += static_cast<std::int64_t>(reply->tasks.size());
+  dispatcher_.on_leased(session, credit, *reply, now());
+  update_room(*link);
+  pump(*link);
+  arm(*link);
+  dispatch_later();
+}
+
+void Fleet::give_back(SessionId session, std::vector<TaskId> tasks) {
+  core_->store->give_back(session, std::move(tasks), [](auto) {});
+}
+
+void Fleet::record_latency(SteadyTime asked) {
+  const SteadyTime at = now();
+  if (at - latency_turned_ > seconds{60}) {
+    latency_turned_ = at;
+    latency_last_ = std::exchange(latency_, {});
+  }
+  latency_.record(static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, duration_cast<microseconds>(at - asked).count())));
+}
+
+// -- time -----------------------------------------------------------------------------------------
+
+void Fleet::tick_after(milliseconds delay) {
+  if (tick_timer_ != 0) loop_.cancel(tick_timer_);
+  tick_due_ = now() + delay;
+  tick_timer_ = loop_.call_at(tick_due_, [this] {
+    tick_timer_ = 0;
+    tick();
+  });
+}
+
+void Fleet::tick() {
+  std::vector<SessionId> sessions;
+  sessions.reserve(by_session_.size());
+  for (const auto& one : by_session_) sessions.push_back(one.first);
+  if (!sessions.empty()) core_->store->renew(std::move(sessions));
+  // After a standstill everything waits until the sockets were read.
+  if (now() - tick_due_ > kLagMax) return tick_after(kReadFirst);
+  core_->store->facts([this, core = core_](Expected<StoreFacts> facts) {
+    if (!facts) return;
+    core->post([this, facts = std::move(*facts)] { store_facts_ = facts; });
+  });
+  core_->store->tick([this, core = core_](Expected<StoreTick> ticked) {
+    core->post([this, ticked = std::move(ticked)] { on_ticked(ticked); });
+  });
+}
+
+void Fleet::on_ticked(const Expected<StoreTick>& ticked) {
+  if (!ticked) {
+    log(LogLevel::error, "the store's tick failed", {{"why", ticked.error().message()}});
+    return tick_after(kTickMax);
+  }
+  for (const auto& [session, count] : ticked->requeued_by_session) {
+    const auto lost = lost_sessions_.find(session);
+    if (lost == lost_sessions_.end()) continue;
+    const auto record = records_.find(lost->second);
+    if (record != records_.end() && record->second->last_disconnect) {
+      record->second->last_disconnect->requeued += count;
+    }
+    log(LogLevel::info, "tasks of a lost agent were queued again",
+        {{"agent", lost->second},
+         {"session", std::to_string(session)},
+         {"requeued", std::to_string(count)}});
+  }
+  cancel_tasks(ticked->cancel);
+  tick_after(std::clamp(ticked->next, kTickMin, kTickMax));
+}
+
+// -- drain ----------------------------------------------------------------------------------------
+
+void Fleet::drain(milliseconds within, std::function<void(bool)> done) {
+  if (draining_) {
+    // The first drain decides; a later one hears the same.
+    drain_done_ = [first = std::move(drain_done_), then = std::move(done)](bool in_time) {
+      if (first) first(in_time);
+      then(in_time);
+    };
+    return check_drained();
+  }
+  draining_ = true;
+  dispatcher_.stop();
+  drain_by_ = now() + within;
+  drain_done_ = std::move(done);
+  check_drained();
+}
+
+void Fleet::check_drained() {
+  if (drain_timer_ != 0) loop_.cancel(drain_timer_);
+  drain_timer_ = 0;
+  if (!drain_done_) return;
+  const bool late = now() >= drain_by_;
+  if (!drain_closing_) {
+    bool idle = asks_open_ == 0 && records_open_ == 0;
+    for (const auto& one : by_session_) idle = idle && one.second->record_->in_flight == 0;
+    if (idle || late) {
+      drain_closing_ = true;
+      drain_in_time_ = idle;
+      std::vector<std::uint64_t> ids;
+      for (const auto& one : links_) ids.push_back(one.first);
+      for (const std::uint64_t id : ids) {
+        Link* const link = find_link(id);
+        if (link == nullptr || link->ended_) continue;
+        link->session_.close(CloseCode::going_away,
+                             protocol::close_text("the master drains", kDrainRetryAfter));
+        process(*link);
+      }
+    }
+  }
+  if (drain_closing_ && (links_.empty() || late)) {
+    const auto done = std::exchange(drain_done_, {});
+    done(drain_in_time_);
+    return;
+  }
+  drain_timer_ = loop_.call_after(kDrainPoll, [this] {
+    drain_timer_ = 0;
+    check_drained();
+  });
+}
+
+// -- views ----------------------------------------------------------------------------------------
+
+void Fleet::publish(const std::string& name, const AgentRecord& record) {
+  const bool serves = record.link != nullptr && record.link->welcomed_ && !record.drained &&
+                      !record.link->session_.draining();
+  const std::unique_lock<std::shared_mutex> lock{published_mutex_};
+  if (serves) {
+    published_[name] = record.hello.kinds;
+  } else {
+    published_.erase(name);
+  }
+}
+
+bool Fleet::has_agent(const std::string& kind, const Selector& agents) const {
+  const auto runs = [&](const std::vector<std::string>& kinds) {
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+  };
+  const std::shared_lock<std::shared_mutex> lock{published_mutex_};
+  if (agents.kind == Selector::Kind::any) {
+    return std::any_of(published_.begin(), published_.end(),
+                       [&](const auto& one) { return runs(one.second); });
+  }
+  return std::any_of(agents.names.begin(), agents.names.end(), [&](const std::string& name) {
+    const auto found = published_.find(name);
+    return found != published_.end() && runs(found->second);
+  });
+}
+
+Diagnosis Fleet::diagnose(const AgentRecord& record) const {
+  AgentFacts facts;
+  facts.slots = record.hello.slots;
+  facts.slots_busy = static_cast<std::size_t>(record.beat.running);
+  facts.queued = static_cast<std::size_t>(record.beat.queued);
+  facts.queue_age = milliseconds{record.beat.queue_age_ms};
+  facts.loop_lag = microseconds{record.beat.loop_lag_us};
+  facts.cpu_cores = record.cpu_cores;
+  facts.threads = record.hello.threads;
+  facts.store_queued = store_facts_.ledger.queued;
+  return diagnose_agent(facts);
+}
+
+Diagnosis Fleet::diagnose(const Ledger& ledger) {
+  FleetFacts facts;
+  facts.agents_connected = by_session_.size();
+  facts.queued = ledger.queued;
+  facts.in_flight = ledger.in_flight;
+  for (const auto& one : by_session_) {
+    const DiagnosisVerdict verdict = diagnose(*one.second->record_).verdict;
+    if (verdict == DiagnosisVerdict::agent_saturated) ++facts.agents_saturated;
+    if (verdict == DiagnosisVerdict::targets_slow) ++facts.agents_waiting_for_targets;
+  }
+  return diagnose_fleet(facts);
+}
+
+AgentInfo Fleet::info_of(const std::string& name, AgentRecord& record, bool fresh) {
+  AgentInfo info;
+  info.name = name;
+  info.instance = record.hello.instance;
+  info.tags = record.hello.tags;
+  info.kinds = record.hello.kinds;
+  info.version = record.hello.agent_version;
+  info.master = core_->options.name;
+  info.connected = record.link != nullptr && record.link->welcomed_;
+  info.draining = record.drained;
+  info.session = std::to_string(record.session);
+  info.tasks_per_second = record.rate.per_second(now());
+  info.clock_offset_ms = duration_cast<milliseconds>(record.clock_offset).count();
+  info.heartbeat_rtt = record.rtt;
+  info.loop_lag = microseconds{record.beat.loop_lag_us};
+  info.diagnosis = diagnose(record);
+  info.last_disconnect = record.last_disconnect;
+  if (info.connected) {
+    Link& link = *record.link;
+    if (fresh) sample(link);
+    info.draining = info.draining || link.session_.draining();
+    info.credit_high = link.session_.room(true);
+    info.credit_other = link.session_.room(false);
+    info.queued = static_cast<std::size_t>(record.beat.queued);
+    info.in_flight = static_cast<std::size_t>(record.in_flight);
+    info.connection = record.facts;
+    info.connection.unsent_bytes += link.session_.unsent_bytes();
+    record.last_received = link.session_.last_life();
+    info.stalled = duration_cast<milliseconds>(now() - record.progress_at);
+    if (info.connection.unsent_bytes == 0 && info.connection.send_queue_bytes == 0) {
+      info.stalled = milliseconds{0};
+    }
+  } else {
+    info.connection = record.facts;
+  }
+  info.last_received = duration_cast<milliseconds>(now() - record.last_received);
+  return info;
+}
+
+std::vector<AgentInfo> Fleet::agents() {
+  std::vector<AgentInfo> all;
+  all.reserve(records_.size());
+  // Asking the kernel costs; of many agents some are told as they were a moment ago.
+  std::size_t left = kFactsFreshMax;
+  for (const auto& [name, record] : records_) {
+    const bool stale = record->link != nullptr && now() - record->facts_at > kFactsAge;
+    all.push_back(info_of(name, *record, stale && left > 0));
+    if (stale && left > 0) --left;
+  }
+  return all;
+}
+
+std::optional<AgentInfo> Fleet::agent(const std::string& name) {
+  const auto found = records_.find(name);
+  if (found == records_.end()) return std::nullopt;
+  return info_of(name, *found->second, true);
+}
+
+std::optional<AgentInfo> Fleet::set_drained(const std::string& name, bool drained) {
+  const auto found = records_.find(name);
+  if (found == records_.end()) return std::nullopt;
+  AgentRecord& record = *found->second;
+  record.drained = drained;
+  if (record.link != nullptr && record.link->welcomed_) {
+    dispatcher_.set_drained(record.link->store_session_,
+                            drained || record.link->session_.draining());
+    dispatch_later();
+  }
+  publish(name, record);
+  return info_of(name, record, true);
+}
+
+MasterStatus Fleet::status() {
+  MasterStatus status;
+  status.agents_connected = by_session_.size();
+  status.loop_lag = loop_.lag();
+  Histogram latency = latency_last_;
+  latency.merge(latency_);
+  status.store_latency_p50 = microseconds{static_cast<std::int64_t>(latency.percentile(50))};
+  status.store_latency_p99 = microseconds{static_cast<std::int64_t>(latency.percentile(99))};
+  status.results_duplicate = results_duplicate_;
+  status.results_unknown = results_unknown_;
+  status.results_malformed = intake_.malformed();
+  return status;
+}
+
+}  // namespace probekit

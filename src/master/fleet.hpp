@@ -1,0 +1,201 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// A master's agents: connections, sessions and records, joined to the dispatcher and the store.
+/// *Threads*: the IO thread, but where said otherwise.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/histogram.hpp"
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/result_intake.hpp"
+#include "master/agent_record.hpp"
+#include "master/master_core.hpp"
+#include "probekit/event_loop.hpp"
+#include "probekit/transport.hpp"
+#include "protocol/master_session.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit {
+
+class Fleet;
+
+/// One connection and its session.
+class AgentLink final : public ConnectionObserver {
+ public:
+  AgentLink(Fleet& fleet, std::uint64_t id, std::unique_ptr<Connection> connection,
+            protocol::MasterSessionOptions options, SteadyTime now);
+
+  void on_message(std::string message) override;
+  void on_writable() override;
+  void on_closed(const CloseReason& reason) override;
+
+ private:
+  friend class Fleet;
+
+  Fleet& fleet_;
+  const std::uint64_t id_;
+  std::unique_ptr<Connection> connection_;
+  protocol::MasterSession session_;
+  AgentRecord* record_ = nullptr;  // once it has, or asks for, a name
+  SessionId store_session_ = 0;
+  std::uint64_t epoch_ = 0;
+  bool welcomed_ = false;
+  bool ended_ = false;  // has left its record; only the connection is still to close
+  bool backlogged_ = false;
+  std::vector<protocol::Held::Item> held_;  // until resumed
+  bool flush_listed_ = false;
+  TimerId timer_ = 0;
+  SteadyTime timer_at_{};
+};
+
+class Fleet final : public AcceptObserver, public StoreObserver {
+ public:
+  Fleet(std::shared_ptr<MasterCore> core, EventLoop& loop, std::string store_id);
+  ~Fleet() override;
+
+  /// Begins the ticks of the store.
+  void start();
+  /// Ends every connection, without a word.
+  void abort_all();
+  /// Leases nothing more and admits nobody; `done` runs once: true when every agent had given back
+  /// or finished all it held and was closed, false when time was up first.
+  void drain(std::chrono::milliseconds within, std::function<void(bool)> done);
+
+  void on_connection(std::unique_ptr<Connection> connection) override;
+  bool admits(std::chrono::seconds& retry_after) override;
+
+  /// From any thread.
+  void on_ready(const std::vector<Lane>& lanes) override;
+  void on_progress(const std::vector<BatchId>& batches) override;
+  bool has_agent(const std::string& kind, const Selector& agents) const;
+
+  std::vector<AgentInfo> agents();
+  std::optional<AgentInfo> agent(const std::string& name);
+  std::optional<AgentInfo> set_drained(const std::string& name, bool drained);
+  /// All but what the store knows.
+  MasterStatus status();
+  Diagnosis diagnose(const Ledger& ledger);
+
+ private:
+  friend class AgentLink;
+  using Link = AgentLink;
+
+  // handshake
+  void admit(Link& link);
+  void begin_challenge(AgentRecord& record, Link& newcomer);
+  void judge_challenge(AgentRecord& record, SteadyTime due);
+  void end_challenge(AgentRecord& record);
+  void refuse_name(Link& link);
+  void take_name(AgentRecord& record, Link& link);
+  void on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> opened);
+  void on_resumed(std::uint64_t link_id, SessionId session, Expected<ResumeReply> reply);
+  void forget_some();
+
+  // running
+  void process(Link& link);
+  void record_results(Link& link, protocol::MasterSession::ResultsArrived results);
+  void on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes, SteadyTime asked,
+                   const Expected<OutcomeReport>& report);
+  void on_heartbeat(Link& link, const protocol::Heartbeat& beat);
+  void update_room(Link& link);
+  void pump(Link& link);
+  void flush_later(Link& link);
+  void flush();
+  void arm(Link& link);
+  void on_timer(std::uint64_t link_id);
+  void sample(Link& link);
+  void judge_uncommitted();
+  void cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancels);
+
+  // ending
+  void on_closed(Link& link, const CloseReason& reason);
+  void end_session(Link& link, bool superseded, std::chrono::milliseconds grace);
+  void leave(Link& link, CloseCode code, const std::string& why, bool local);
+  void bury(Link& link);
+
+  // dispatch and time
+  void dispatch_later();
+  void dispatch();
+  void on_leased(SessionId session, CreditClass credit, SteadyTime asked,
+                 const Expected<LeaseReply>& reply);
+  void give_back(SessionId session, std::vector<TaskId> tasks);
+  void tick_after(std::chrono::milliseconds delay);
+  void tick();
+  void on_ticked(const Expected<StoreTick>& ticked);
+  void check_drained();
+  void record_latency(SteadyTime asked);
+
+  // views
+  AgentInfo info_of(const std::string& name, AgentRecord& record, bool fresh);
+  Diagnosis diagnose(const AgentRecord& record) const;
+  void publish(const std::string& name, const AgentRecord& record);
+
+  SteadyTime now() const noexcept { return loop_.now(); }
+  SystemTime system_now() const { return core_->options.clock->system_now(); }
+  void log(LogLevel level, std::string message, std::initializer_list<LogField> fields) const;
+  Link* find_link(std::uint64_t id);
+  Link* find_session(SessionId session);
+
+  const std::shared_ptr<MasterCore> core_;
+  EventLoop& loop_;
+  const std::string store_id_;
+
+  Dispatcher dispatcher_;
+  ResultIntake intake_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Link>> links_;
+  std::unordered_map<SessionId, Link*> by_session_;
+  std::map<std::string, std::unique_ptr<AgentRecord>, std::less<>> records_;
+  std::deque<std::pair<std::string, std::uint64_t>> lost_;  // names and serials, oldest first
+  std::uint64_t last_link_ = 0;
+  std::uint64_t last_loss_ = 0;
+  std::unordered_map<SessionId, std::string> lost_sessions_;  // whose tasks are still waiting
+  std::deque<SessionId> lost_session_order_;
+
+  double admission_tokens_ = 0;
+  SteadyTime admission_at_{};
+
+  std::uint64_t uncommitted_bytes_ = 0;
+  bool squeezed_ = false;
+  std::uint64_t results_duplicate_ = 0;
+  std::uint64_t results_unknown_ = 0;
+  Histogram latency_;       // of the minute under way
+  Histogram latency_last_;  // of the one before
+  SteadyTime latency_turned_{};
+
+  std::vector<std::uint64_t> to_flush_;
+  bool flush_posted_ = false;
+  bool dispatch_posted_ = false;
+  TimerId dispatch_timer_ = 0;
+  TimerId tick_timer_ = 0;
+  SteadyTime tick_due_{};
+  std::size_t asks_open_ = 0;
+  std::size_t records_open_ = 0;
+  StoreFacts store_facts_;
+
+  bool draining_ = false;
+  bool drain_closing_ = false;
+  SteadyTime drain_by_{};
+  bool drain_in_time_ = true;
+  std::function<void(bool)> drain_done_;
+  TimerId drain_timer_ = 0;
+
+  mutable std::shared_mutex published_mutex_;
+  std::unordered_map<std::string, std::vector<std::string>> published_;  // name to kinds
+};
+
+}  // namespace probekit

@@ -1,0 +1,316 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "probekit/master.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/text.hpp"
+#include "master/await.hpp"
+#include "master/fleet.hpp"
+#include "master/master_access.hpp"
+#include "master/master_core.hpp"
+#include "master/upload.hpp"
+#include "probekit/version.hpp"
+#include "protocol/messages.hpp"
+
+namespace probekit {
+
+namespace {
+
+constexpr std::size_t kBatchNameBytesMax = 256;
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(std::string{"MasterOptions."} + what);
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "master";
+  std::string text = name;
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) {
+        return !is_valid_name(std::string_view{&c, 1});
+      },
+      '-');
+  if (text.size() > 64) text.resize(64);
+  return text;
+}
+
+MasterOptions completed(MasterOptions options) {
+  using std::chrono::milliseconds;
+  if (options.name.empty()) options.name = host_name();
+  require(options.name.size() <= kBatchNameBytesMax && is_valid_utf8(options.name),
+          "name: at most 256 bytes of UTF-8");
+  require(options.send_buffer_limit >= 1, "send_buffer_limit: at least 1");
+  require(options.results_bytes >= protocol::kResultsBytesMin, "results_bytes: at least 131072");
+  require(options.uncommitted_bytes_max >= protocol::kResultsBytesMin,
+          "uncommitted_bytes_max: at least 131072");
+  require(options.handshakes_per_second >= 1, "handshakes_per_second: at least 1");
+  require(options.time_to_first_message > milliseconds{0}, "time_to_first_message: more than 0");
+  require(options.heartbeat_interval > milliseconds{0}, "heartbeat_interval: more than 0");
+  require(options.dead_after > options.heartbeat_interval,
+          "dead_after: more than heartbeat_interval");
+  require(options.resume_grace >= milliseconds{0}, "resume_grace: at least 0");
+  if (!options.clock) options.clock = system_clock();
+  if (!options.random) options.random = system_random();
+  return options;
+}
+
+}  // namespace
+
+std::string_view to_string(BatchState state) noexcept {
+  switch (state) {
+    case BatchState::open:
+      return "open";
+    case BatchState::running:
+      return "running";
+    case BatchState::done:
+      return "done";
+    case BatchState::cancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+Error closed_error() { return Error{make_error_code(errc::closed), "the master has stopped"}; }
+
+// -- MasterCore -----------------------------------------------------------------------------------
+
+MasterCore::MasterCore(std::shared_ptr<TaskStore> given_store, MasterOptions given_options)
+    : store(std::move(given_store)),
+      options(completed(std::move(given_options))),
+      notifier(options.executor) {
+  if (!store) throw std::invalid_argument("Master: the store is null");
+}
+
+bool MasterCore::post(std::function<void()> function) {
+  const std::lock_guard<std::mutex> lock{loop_mutex};
+  if (loop == nullptr) return false;
+  loop->post(std::move(function));
+  return true;
+}
+
+bool MasterCore::call_after(std::chrono::nanoseconds delay, std::function<void()> function) {
+  return post([this, delay, function = std::move(function)]() mutable {
+    const std::lock_guard<std::mutex> lock{loop_mutex};
+    if (loop != nullptr) loop->call_after(delay, std::move(function));
+  });
+}
+
+// -- Master ---------------------------------------------------------------------------------------
+
+struct Master::Impl final : MasterAccess {
+  Impl(std::shared_ptr<TaskStore> given_store, MasterOptions options)
+      : core(std::make_shared<MasterCore>(std::move(given_store), std::move(options))),
+        loop(EventLoopOptions{"probekit-master", core->options.clock, core->options.log}) {
+    auto facts = await<StoreFacts>([&](auto done) { core->store->facts(std::move(done)); });
+    if (!facts) throw std::runtime_error("Master: " + facts.error().message());
+    fleet = std::make_unique<Fleet>(core, loop, facts->id);
+    core->loop = &loop;
+    core->store->observe(fleet.get());
+    loop.start();
+    core->post([this] { fleet->start(); });
+  }
+
+  ~Impl() override { stop(); }
+
+  // Runs on the IO thread, and waits; closed once stopped.
+  template <class T>
+  Expected<T> on_loop(std::function<Expected<T>()> work) {
+    return await<T>([&](Completion<T> done) {
+      core->post([work = std::move(work), done = std::move(done)] { done(work()); });
+    });
+  }
+
+  // Calls `done` from the IO thread; with `closed` once stopped.
+  template <class T>
+  void view(Completion<T> done, std::function<Expected<T>()> work) {
+    const auto shared = std::make_shared<Completion<T>>(std::move(done));
+    if (!core->post([shared, work = std::move(work)] { (*shared)(work()); })) {
+      (*shared)(closed_error());
+    }
+  }
+
+  void stop();
+
+  TaskStore& store() noexcept override { return *core->store; }
+  const ProbeKinds& kinds() const noexcept override { return core->options.kinds; }
+  const Clock& clock() const noexcept override { return *core->options.clock; }
+  RandomSource& random() noexcept override { return *core->options.random; }
+  std::shared_ptr<Log> log() const override { return core->options.log; }
+
+  void agents(Completion<std::vector<AgentInfo>> done) override {
+    view<std::vector<AgentInfo>>(std::move(done), [this] { return fleet->agents(); });
+  }
+  void agent(std::string name, Completion<AgentInfo> done) override {
+    view<AgentInfo>(std::move(done),
+                    [this, name = std::move(name)] { return found(fleet->agent(name), name); });
+  }
+  void set_agent_drained(std::string name, bool drained, Completion<AgentInfo> done) override {
+    view<AgentInfo>(std::move(done), [this, name = std::move(name), drained] {
+      return found(fleet->set_drained(name, drained), name);
+    });
+  }
+  static Expected<AgentInfo> found(std::optional<AgentInfo> info, const std::string& name) {
+    if (info) return std::move(*info);
+    return Error{make_error_code(errc::not_found), "no agent is called `" + name + "`"};
+  }
+  void status(Completion<MasterStatus> done) override;
+  bool draining() const noexcept override { return core->draining; }
+  bool has_agent(const std::string& kind, const Selector& agents) const override {
+    return fleet->has_agent(kind, agents);
+  }
+  std::uint64_t watch(BatchId batch, std::function<void()> moved) override {
+    return core->watches.watch(batch, std::move(moved));
+  }
+  void unwatch(std::uint64_t token) override { core->watches.unwatch(token); }
+
+  const std::shared_ptr<MasterCore> core;
+  EventLoop loop;
+  std::unique_ptr<Fleet> fleet;
+  std::mutex stop_mutex;                             // held while stopping
+  std::vector<std::unique_ptr<Listener>> listeners;  // the IO thread's
+};
+
+void Master::Impl::status(Completion<MasterStatus> done) {
+  const auto shared = std::make_shared<Completion<MasterStatus>>(std::move(done));
+  core->store->facts([this, shared, kept = core](Expected<StoreFacts> facts) {
+    if (!facts) return (*shared)(facts.error());
+    const bool posted = kept->post([this, shared, facts = std::move(*facts)] {
+      MasterStatus status = fleet->status();
+      status.version = std::string{version()};
+      status.name = core->options.name;
+      status.store = facts.kind;
+      status.store_id = facts.id;
+      status.ledger = facts.ledger;
+      status.queued_max = facts.queued_max;
+      status.results_kept_max = facts.results_kept_max;
+      status.draining = core->draining;
+      status.diagnosis = fleet->diagnose(facts.ledger);
+      (*shared)(std::move(status));
+    });
+    if (!posted) (*shared)(closed_error());
+  });
+}
+
+void Master::Impl::stop() {
+  const std::lock_guard<std::mutex> stopping{stop_mutex};
+  if (core->stopped.exchange(true)) return;
+  core->watches.notify_all();
+  core->close_reads();
+  core->store->observe(nullptr);
+  // Sockets end on their own thread, while its loop still runs.
+  (void)on_loop<bool>([this]() -> Expected<bool> {
+    for (const auto& listener : listeners) listener->stop();
+    fleet->abort_all();
+    return true;
+  });
+  {
+    const std::lock_guard<std::mutex> lock{core->loop_mutex};
+    core->loop = nullptr;
+  }
+  loop.stop();
+  listeners.clear();
+  core->notifier.close();
+}
+
+Master::Master(std::shared_ptr<TaskStore> store, MasterOptions options)
+    : impl_(std::make_unique<Impl>(std::move(store), std::move(options))) {}
+Master::Master(std::shared_ptr<TaskStore> store) : Master(std::move(store), MasterOptions{}) {}
+Master::~Master() = default;
+
+Expected<std::string> Master::listen(std::unique_ptr<Listener> listener) {
+  const auto shared = std::make_shared<std::unique_ptr<Listener>>(std::move(listener));
+  return impl_->on_loop<std::string>([this, shared] {
+    auto url = (*shared)->start(impl_->loop, *impl_->fleet);
+    if (url) impl_->listeners.push_back(std::move(*shared));
+    return url;
+  });
+}
+
+Expected<Upload> Master::open_upload(const BatchRequest& request) {
+  const auto refuse = [](const char* what) {
+    return Error{make_error_code(errc::invalid_argument), what};
+  };
+  if (impl_->core->stopped) return closed_error();
+  if (impl_->core->draining) {
+    return Error{make_error_code(errc::draining), "the master is draining"};
+  }
+  if (request.name.size() > kBatchNameBytesMax) return refuse("name: longer than 256 bytes");
+  if (!is_valid_utf8(request.name)) return refuse("name: not UTF-8");
+  const auto selectable = check_selector(request.agents);
+  if (!selectable) return selectable.error();
+  auto inside = std::make_unique<Upload::Impl>(impl_->core, request);
+  const auto opened = inside->open(request.name);
+  if (!opened) return opened.error();
+  return Upload{std::move(inside)};
+}
+
+Expected<Batch> Master::submit(const BatchRequest& request) {
+  auto upload = open_upload(request);
+  if (!upload) return upload.error();
+  const auto named = [](const Error& error, const char* list, std::size_t at,
+                        const std::string& target) {
+    if (error.code() != errc::invalid_argument) return error;
+    return Error{error.code(), std::string{list} + ' ' + std::to_string(at + 1) + " (" +
+                                   to_valid_utf8(target.substr(0, 200)) + "): " + error.message()};
+  };
+  for (std::size_t i = 0; i < request.targets.size(); ++i) {
+    const auto added = upload->add(request.targets[i]);
+    if (!added) return named(added.error(), "target", i, request.targets[i]);
+  }
+  for (std::size_t i = 0; i < request.specs.size(); ++i) {
+    const auto added = upload->add(request.specs[i], request.agents);
+    if (!added) return named(added.error(), "spec", i, request.specs[i].target);
+  }
+  return upload->commit(0);
+}
+
+Expected<Batch> Master::batch(const std::string& id) const {
+  const auto found = impl_->core->store->find_batch(id);
+  if (!found) return Error{make_error_code(errc::not_found), "no batch `" + id + "`"};
+  auto batch = std::make_shared<Batch::Impl>();
+  batch->core = impl_->core;
+  batch->batch = *found;
+  batch->id = id;
+  return Batch{std::move(batch)};
+}
+
+std::vector<AgentInfo> Master::agents() const {
+  auto all = await<std::vector<AgentInfo>>([&](auto done) { impl_->agents(std::move(done)); });
+  return all ? std::move(*all) : std::vector<AgentInfo>{};
+}
+
+MasterStatus Master::status() const {
+  auto status = await<MasterStatus>([&](auto done) { impl_->status(std::move(done)); });
+  return status ? std::move(*status) : MasterStatus{};
+}
+
+void Master::drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done) {
+  impl_->core->draining = true;
+  const auto core = impl_->core;
+  const auto finish = [core, done = std::move(done)](bool in_time) {
+    core->notifier.post([done, in_time] {
+      if (in_time) return done({});
+      done(Error{make_error_code(errc::timed_out), "the master did not drain in time"});
+    });
+  };
+  if (!core->post([impl = impl_.get(), within, finish] { impl->fleet->drain(within, finish); })) {
+    finish(false);
+  }
+}
+
+void Master::stop() { impl_->stop(); }
+
+MasterAccess& Master::access() noexcept { return *impl_; }
+
+}  // namespace probekit

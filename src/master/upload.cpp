@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "master/upload.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "master/await.hpp"
+
+namespace probekit {
+
+namespace {
+
+constexpr std::size_t kSliceTasks = 1000;
+constexpr std::size_t kSliceBytes = 256 * 1024;
+constexpr std::size_t kSharedMax = 1024;  // different options remembered
+constexpr std::size_t kSelectorNamesMax = 1024;
+constexpr std::chrono::hours kDeadlineDefault{24};
+
+std::size_t hash_of(const ProbeOptions& options) {
+  std::size_t hash = std::hash<std::string>{}(options.kind);
+  const auto mix = [&hash](std::size_t value) { hash = hash * 1099511628211ULL + value; };
+  mix(static_cast<std::size_t>(options.timeout.count()));
+  mix(options.deadline ? static_cast<std::size_t>(options.deadline->count()) : 0);
+  mix(static_cast<std::size_t>(options.priority));
+  mix(std::hash<std::string>{}(options.section));
+  for (const Label& label : options.labels) {
+    mix(std::hash<std::string>{}(label.key));
+    mix(std::hash<std::string>{}(label.value));
+  }
+  return hash;
+}
+
+}  // namespace
+
+Expected<void> check_selector(const Selector& selector) {
+  if (selector.kind == Selector::Kind::any) return {};
+  const auto refuse = [](std::string why) {
+    return Error{make_error_code(errc::invalid_argument), "agents: " + std::move(why)};
+  };
+  if (selector.names.empty()) return refuse("names no agent");
+  if (selector.names.size() > kSelectorNamesMax) {
+    return refuse("names more than " + std::to_string(kSelectorNamesMax) + " agents");
+  }
+  for (const std::string& name : selector.names) {
+    if (!is_valid_name(name)) return refuse("`" + name + "` is not a name");
+  }
+  return {};
+}
+
+Upload::Impl::Impl(std::shared_ptr<MasterCore> given_core, const BatchRequest& request)
+    : core(std::move(given_core)), options(request.options), agents(request.agents) {
+  if (!options.deadline) options.deadline = kDeadlineDefault;
+}
+
+Upload::Impl::~Impl() { abandon(); }
+
+Expected<void> Upload::Impl::open(const std::string& name) {
+  auto token = await<std::uint64_t>([&](auto done) {
+    core->store->open_upload(NewBatch{name, BatchOrigin::import}, std::move(done));
+  });
+  if (!token) return token.error();
+  upload = *token;
+  is_open = true;
+  return {};
+}
+
+void Upload::Impl::abandon() {
+  if (std::exchange(is_open, false)) core->store->abandon_upload(upload);
+}
+
+std::shared_ptr<const ProbeOptions> Upload::Impl::share(ProbeOptions given) {
+  if (last && *last == given) return last;
+  const std::size_t hash = hash_of(given);
+  const auto range = known.equal_range(hash);
+  for (auto one = range.first; one != range.second; ++one) {
+    if (*one->second == given) return last = one->second;
+  }
+  if (known.size() >= kSharedMax) known.clear();
+  last = std::make_shared<const ProbeOptions>(std::move(given));
+  known.emplace(hash, last);
+  return last;
+}
+
+Expected<void> Upload::Impl::add(std::string_view target) {
+  if (broken) return *broken;
+  const ProbeKinds& kinds = core->options.kinds;
+  const auto kind = check_target(target, options, kinds);
+  if (!kind) return kind.error();
+  std::shared_ptr<const ProbeOptions>& shared = by_kind[*kind];
+  if (!shared) {
+    // The options themselves are checked with the first target of each kind.
+    ProbeSpec spec;
+    static_cast<ProbeOptions&>(spec) = options;
+    spec.target = std::string{target};
+    const auto complete = complete_spec(spec, kinds);
+    if (!complete) return complete.error();
+    shared = share(std::move(static_cast<ProbeOptions&>(spec)));
+  }
+  return put(target, shared, agents);
+}
+
+Expected<void> Upload::Impl::add(ProbeSpec spec, const Selector& selector) {
+  if (broken) return *broken;
+  const auto selectable = check_selector(selector);
+  if (!selectable) return selectable.error();
+  if (!spec.deadline) spec.deadline = kDeadlineDefault;
+  const auto complete = complete_spec(spec, core->options.kinds);
+  if (!complete) return complete.error();
+  const std::string target = std::move(spec.target);
+  return put(target, share(std::move(static_cast<ProbeOptions&>(spec))), selector);
+}
+
+Expected<void> Upload::Impl::put(std::string_view target,
+                                 const std::shared_ptr<const ProbeOptions>& shared,
+                                 const Selector& selector) {
+  const std::size_t begin = texts.size();
+  texts += target;
+  if (selector.kind == Selector::Kind::any) {
+    slice.push_back({begin, target.size(), shared, 0});
+    ++accepted;
+  } else {
+    for (const std::string& name : selector.names) {
+      const auto known_name = std::find(agent_names.begin(), agent_names.end(), name);
+      const auto at = static_cast<std::size_t>(known_name - agent_names.begin());
+      if (known_name == agent_names.end()) agent_names.push_back(name);
+      slice.push_back({begin, target.size(), shared, at + 1});
+      ++accepted;
+    }
+  }
+  if (slice.size() < kSliceTasks && texts.size() < kSliceBytes) return {};
+  return flush();
+}
+
+Expected<void> Upload::Impl::flush() {
+  if (slice.empty()) return {};
+  std::vector<NewTask> tasks;
+  tasks.reserve(slice.size());
+  for (Waiting& one : slice) {
+    NewTask& task = tasks.emplace_back();
+    task.target = std::string_view{texts}.substr(one.begin, one.size);
+    task.options = std::move(one.options);
+    if (one.agent != 0) task.agent = agent_names[one.agent - 1];
+  }
+  const auto appended =
+      await<std::uint64_t>([&](auto done) { core->store->append(upload, tasks, std::move(done)); });
+  slice.clear();
+  texts.clear();
+  agent_names.clear();
+  if (!appended) {
+    broken = appended.error();
+    return *broken;
+  }
+  return {};
+}
+
+Expected<BatchView> Upload::Impl::commit(std::uint64_t rejected) {
+  if (broken) return *broken;
+  if (core->stopped) return closed_error();
+  if (!is_open) return Error{make_error_code(errc::closed), "the upload has ended"};
+  if (core->draining) return Error{make_error_code(errc::draining), "the master is draining"};
+  if (accepted == 0) {
+    return Error{make_error_code(errc::invalid_argument), "targets: there is none to probe"};
+  }
+  const auto flushed = flush();
+  if (!flushed) return flushed.error();
+  auto view = await<BatchView>(
+      [&](auto done) { core->store->commit_upload(upload, rejected, std::move(done)); });
+  if (view) is_open = false;
+  return view;
+}
+
+Upload::Upload(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Upload::~Upload() = default;
+Upload::Upload(Upload&&) noexcept = default;
+Upload& Upload::operator=(Upload&&) noexcept = default;
+
+Expected<void> Upload::add(std::string_view target) { return impl_->add(target); }
+Expected<void> Upload::add(ProbeSpec spec, const Selector& agents) {
+  return impl_->add(std::move(spec), agents);
+}
+std::uint64_t Upload::accepted() const noexcept { return impl_->accepted; }
+
+Expected<Batch> Upload::commit(std::uint64_t rejected) {
+  auto view = impl_->commit(rejected);
+  if (!view) return view.error();
+  auto batch = std::make_shared<Batch::Impl>();
+  batch->core = impl_->core;
+  batch->batch = view->id;
+  batch->id = std::move(view->info.id);
+  return Batch{std::move(batch)};
+}
+
+}  // namespace probekit

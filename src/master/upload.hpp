@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// The inside of an Upload: checks targets, shares their options, and gives them to the store in
+/// slices.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "master/master_core.hpp"
+#include "probekit/master.hpp"
+
+namespace probekit {
+
+struct Upload::Impl {
+  Impl(std::shared_ptr<MasterCore> given_core, const BatchRequest& request);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Expected<void> open(const std::string& name);
+  Expected<void> add(std::string_view target);
+  Expected<void> add(ProbeSpec spec, const Selector& selector);
+  Expected<BatchView> commit(std::uint64_t rejected);
+  void abandon();
+
+  Expected<void> put(std::string_view target, const std::shared_ptr<const ProbeOptions>& shared,
+                     const Selector& selector);
+  Expected<void> flush();
+  std::shared_ptr<const ProbeOptions> share(ProbeOptions options);
+
+  // A task of the slice; its text is in texts.
+  struct Waiting {
+    std::size_t begin;
+    std::size_t size;
+    std::shared_ptr<const ProbeOptions> options;
+    std::size_t agent;  // index + 1 into agents; 0: any
+  };
+
+  std::shared_ptr<MasterCore> core;
+  ProbeOptions options;
+  Selector agents;
+  std::unordered_map<const ProbeKind*, std::shared_ptr<const ProbeOptions>> by_kind;
+  std::unordered_multimap<std::size_t, std::shared_ptr<const ProbeOptions>> known;  // by hash
+  std::shared_ptr<const ProbeOptions> last;
+
+  std::uint64_t upload = 0;
+  bool is_open = false;
+  std::uint64_t accepted = 0;
+  std::string texts;
+  std::vector<Waiting> slice;
+  std::vector<std::string> agent_names;  // of the slice
+  std::optional<Error> broken;           // the store refused a slice: nothing can be added
+};
+
+/// Checks names; empty or too many are refused. *Errors*: invalid_argument.
+Expected<void> check_selector(const Selector& selector);
+
+}  // namespace probekit
