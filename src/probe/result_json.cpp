@@ -235,12 +235,20 @@ void cut(std::vector<Phase>& phases) {
   for (Phase& phase : phases) cut(phase.name, 64);
 }
 
+constexpr std::string_view kTruncatedNote = " (detail left out: the result was over 64 KiB)";
+
+/// After say_truncated().
 void cut_texts(ProbeResult& result) {
   constexpr std::size_t kShort = 128;
   constexpr std::size_t kLong = 1024;
   cut(result.address, kShort);
   cut(result.phases);
-  if (result.failure) cut(result.failure->message, kLong);
+  if (result.failure) {
+    std::string& message = result.failure->message;
+    message.resize(message.size() - kTruncatedNote.size());
+    cut(message, kLong);
+    message += kTruncatedNote;
+  }
   if (result.http) {
     cut(result.http->url, kLong);
     cut(result.http->version, kShort);
@@ -262,7 +270,7 @@ void cut_texts(ProbeResult& result) {
 
 void say_truncated(ProbeResult& result) {
   if (result.failure) {
-    result.failure->message += " (detail left out: the result was over 64 KiB)";
+    result.failure->message += kTruncatedNote;
   } else if (result.http) {
     result.http->truncated = true;
   } else {
