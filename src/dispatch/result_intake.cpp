@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "json/json_cursor.hpp"
+#include "json/json_writer.hpp"
 
 namespace probekit {
 
@@ -42,7 +43,7 @@ void append_one_line(std::string& out, std::string_view text) {
 
 void append_key(std::string& out, std::string_view name) {
   if (!out.empty()) out += ',';
-  json::append_quoted(out, name);
+  json::append_string(out, name);
   out += ':';
 }
 
@@ -50,7 +51,7 @@ void append_failure(std::string& out, FailureKind kind, std::string_view message
   out += R"(,"failure":{"kind":")";
   out += to_string(kind);
   out += R"(","message":)";
-  json::append_quoted(out, message);
+  json::append_string(out, message);
   out += '}';
 }
 
@@ -222,7 +223,7 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
   out.reserve(text.size() + 64);
   if ((seen & kAddress) != 0) {
     append_key(out, "address");
-    json::append_quoted(out, address_);
+    json::append_string(out, address_);
   }
   append_key(out, "verdict");
   out += outcome.verdict == Verdict::passed ? R"("passed")" : R"("failed")";
@@ -241,7 +242,7 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
     for (const Phase& phase : outcome.phases) {
       out += before;
       before = ',';
-      json::append_quoted(out, phase.name);
+      json::append_string(out, phase.name);
       out += ':';
       append_uint(out, static_cast<std::uint64_t>(phase.duration.count()));
     }
