@@ -163,7 +163,7 @@ void print_summary(const JsonTree& batch, const JsonTree& summary) {
   std::printf("%-14s %10s %10s %10s %10s\n", "phase (ms)", "p50", "p90", "p99", "max");
   for (const auto& [name, phase] : summary["phases"].members) {
     std::printf("%-14s", name.c_str());
-    for (const char* column : {"p50_us", "p90_us", "p99_us", "max_us"})
+    for (const char* column : {"p50", "p90", "p99", "max"})
       std::printf(" %10.2f", phase[column].number() / 1000);
     std::printf("\n");
   }

@@ -170,6 +170,8 @@ void write_agent(json::Writer& writer, const AgentInfo& agent) {
   writer.end_object();
   writer.member("agent_clock_offset_ms", agent.clock_offset_ms);
   writer.member("heartbeat_rtt_us", agent.heartbeat_rtt.count());
+  writer.member("heartbeat_age_ms", agent.heartbeat_age.count());
+  writer.member("heartbeat_gap_max_ms", agent.heartbeat_gap_max.count());
   writer.member("loop_lag_us", agent.loop_lag.count());
   write_connection(writer, agent);
   write_diagnosis(writer, "diagnosis", agent.diagnosis);
