@@ -199,13 +199,14 @@ class ProbingThread final : private ProbeSink {
       const std::size_t asked = std::min(slots_max_ - busy_, kBurst);
       // Before the look into the queue: what is pushed after it finds the flag set.
       hungry_.store(asked > 0);
+      freed_ = false;
       if (asked == 0) break;
       TaskQueue::Popped popped = core_.queue->pop(asked, loop_.now());
       const bool more = popped.start.size() == asked;
       if (more) core_.wake(1, this);
       hand_back(popped);
       for (Task& task : popped.start) start_task(std::move(task));
-      if (!more) break;
+      if (!more && !freed_) break;
     }
     if (std::exchange(reported_, false)) core_.observer->on_burst_end();
     idle_end_ = loop_.clock_now();
@@ -232,6 +233,7 @@ class ProbingThread final : private ProbeSink {
     });
     if (found == runners_.end()) {
       core_.queue->finish(task);
+      freed_ = true;
       hand_back(std::move(task), TaskObserver::Returned::unsupported);
       return;
     }
@@ -306,6 +308,7 @@ class ProbingThread final : private ProbeSink {
     --busy_;
     count(finished_);
     core_.queue->finish(task);
+    freed_ = true;
     return task;
   }
 
@@ -351,14 +354,16 @@ class ProbingThread final : private ProbeSink {
   }
 
   void schedule_check(SteadyTime when) {
-    loop_.call_at(when, [this, when] { check(when); });
+    loop_.call_at(when, [this, when] {
+      schedule_check(loop_.now() + kCheckInterval);
+      if (loop_.now() - when <= kCheckInterval / 2) return check();
+      // After a freeze every socket and timer gets its turn before a probe counts as overdue.
+      loop_.call_at(loop_.now(), [this] { check(); });
+    });
   }
 
-  void check(SteadyTime due) {
+  void check() {
     const SteadyTime now = loop_.now();
-    schedule_check(now + kCheckInterval);
-    // A thread that was late itself lets the probers' own timers and sockets go first.
-    if (now - due > kCheckInterval / 2) return;
     for (std::uint32_t index = 0; index < slots_.size(); ++index) {
       const Slot& slot = slots_[index];
       if (!slot.used || now - slot.started <= slot.task.options->timeout + kOverdue) continue;
@@ -395,6 +400,7 @@ class ProbingThread final : private ProbeSink {
   SteadyTime idle_end_{};
   std::chrono::nanoseconds busy_for_{0};  // the round before
   bool reported_ = false;
+  bool freed_ = false;  // a slot, after the last look into the queue
   bool ended_ = false;
   std::atomic<bool> hungry_{false};
   std::atomic<std::uint64_t> started_{0};
