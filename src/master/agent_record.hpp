@@ -65,6 +65,8 @@ struct AgentRecord {
 
   // From heartbeats.
   protocol::Heartbeat beat;
+  SteadyTime beat_at{};
+  SteadyTime::duration beat_gap_max{0};  ///< between two of this session
   double cpu_cores = 0;
   std::chrono::microseconds clock_offset{0};
   std::chrono::microseconds rtt{0};

@@ -456,6 +456,9 @@ void Fleet::on_heartbeat(Link& link, const protocol::Heartbeat& beat) {
     record.cpu_cores =
         static_cast<double>(beat.cpu_us - record.beat.cpu_us) / static_cast<double>(wall);
   }
+  record.beat_gap_max = beat.seq == 1 ? SteadyTime::duration{0}
+                                      : std::max(record.beat_gap_max, now() - record.beat_at);
+  record.beat_at = now();
   record.beat = beat;
   record.clock_offset = link.session_.clock_offset();
   record.rtt = link.session_.rtt();
@@ -923,6 +926,9 @@ AgentInfo Fleet::info_of(const std::string& name, AgentRecord& record, bool fres
     info.draining = info.draining || link.session_.draining();
     info.credit_high = link.session_.room(true);
     info.credit_other = link.session_.room(false);
+    if (record.beat.seq != 0)
+      info.heartbeat_age = duration_cast<milliseconds>(now() - record.beat_at);
+    info.heartbeat_gap_max = duration_cast<milliseconds>(record.beat_gap_max);
     info.queued = static_cast<std::size_t>(record.beat.queued);
     info.in_flight = static_cast<std::size_t>(record.in_flight);
     info.connection = record.facts;
