@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// A store that can stand still: while it does, calls are made on the store behind it only once it
+/// goes on, or are made and their completions held back. For tests of what masters do meanwhile.
+
+#include <cstddef>
+#include <memory>
+
+#include "store/task_store.hpp"
+
+namespace probekit::test {
+
+/// *Threads*: safe to share.
+class StallingStore final : public TaskStore {
+ public:
+  enum class Stall {
+    calls,       ///< nothing reaches the store: as a disk that does not answer
+    completions  ///< the store acts, and nobody hears of it
+  };
+
+  explicit StallingStore(std::shared_ptr<TaskStore> store);
+  ~StallingStore() override;
+
+  void stall(Stall what);
+  /// Everything held back happens, in its order, on this thread; then the store is itself again.
+  void go_on();
+  /// What is held back now.
+  std::size_t held() const;
+
+  void observe(StoreObserver* observer) override;
+  void open_upload(NewBatch batch, Completion<std::uint64_t> done) override;
+  /// While calls are held back, the tasks are copied.
+  void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
+              Completion<std::uint64_t> done) override;
+  void commit_upload(std::uint64_t upload, std::uint64_t rejected,
+                     Completion<BatchView> done) override;
+  void abandon_upload(std::uint64_t upload) override;
+  void open_session(std::string agent, Completion<SessionOpened> done) override;
+  void resume(ResumeRequest request, Completion<ResumeReply> done) override;
+  void lease(LeaseRequest request, Completion<LeaseReply> done) override;
+  void record(SessionId session, std::vector<Outcome> outcomes,
+              Completion<OutcomeReport> done) override;
+  void give_back(SessionId session, std::vector<TaskId> tasks,
+                 Completion<std::uint64_t> done) override;
+  void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override;
+  void renew(std::vector<SessionId> sessions) override;
+  void tick(Completion<StoreTick> done) override;
+  std::string batch_name(BatchId id) const override;
+  std::optional<BatchId> find_batch(std::string_view text) const override;
+  void batch(BatchId id, Completion<BatchView> done) override;
+  void batches(BatchListQuery query, Completion<BatchList> done) override;
+  void results(ResultQuery query, Completion<ResultPage> done) override;
+  void page_end(ResultQuery query, Completion<ResultPageEnd> done) override;
+  void summary(BatchId id, Completion<BatchSummary> done) override;
+  void cancel(BatchId id, Completion<BatchView> done) override;
+  void facts(Completion<StoreFacts> done) override;
+  std::vector<Lane> lanes() const override;
+
+ private:
+  struct Gate;
+
+  template <class T>
+  Completion<T> gated(Completion<T> done);
+
+  const std::shared_ptr<TaskStore> store_;
+  const std::shared_ptr<Gate> gate_;
+};
+
+}  // namespace probekit::test
