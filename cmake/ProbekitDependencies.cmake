@@ -22,7 +22,10 @@ string(REGEX REPLACE "^#define ASIO_VERSION ([0-9]+).*" "\\1" PROBEKIT_ASIO_VERS
        "${asio_version_line}")
 add_library(probekit_asio INTERFACE)
 target_include_directories(probekit_asio SYSTEM INTERFACE "${PROBEKIT_ASIO_INCLUDE_DIR}")
-target_compile_definitions(probekit_asio INTERFACE ASIO_STANDALONE asio=probekit_asio)
+# Without ASIO_DISABLE_STD_ALIGNED_ALLOC Asio takes memory by aligned_alloc() or by operator new,
+# and gives it back likewise, as a translation unit includes a standard header before it or not.
+target_compile_definitions(probekit_asio INTERFACE ASIO_STANDALONE asio=probekit_asio
+                                                   ASIO_DISABLE_STD_ALIGNED_ALLOC)
 target_link_libraries(probekit_asio INTERFACE Threads::Threads)
 if("thread" IN_LIST PROBEKIT_SANITIZE)
   # ThreadSanitizer does not know fences; what matters is under Asio's locks.
