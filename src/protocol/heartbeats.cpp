@@ -80,12 +80,14 @@ std::optional<microseconds> Heartbeats::clock_offset() const noexcept {
 void Liveness::start(SteadyTime now, std::uint64_t bytes_received,
                      std::chrono::milliseconds dead_after) {
   last_ = now;
+  looked_ = now;
   not_before_ = now;
   bytes_ = bytes_received;
   dead_after_ = dead_after;
 }
 
 bool Liveness::tick(SteadyTime now, std::uint64_t bytes_received, std::chrono::nanoseconds late) {
+  looked_ = now;
   if (bytes_received != bytes_) {
     bytes_ = bytes_received;
     last_ = now;
@@ -95,7 +97,8 @@ bool Liveness::tick(SteadyTime now, std::uint64_t bytes_received, std::chrono::n
 }
 
 SteadyTime Liveness::next_wakeup() const noexcept {
-  return std::max(last_ + dead_after_, not_before_);
+  const SteadyTime look = looked_ + std::max(dead_after_ / kLooks, kRound);
+  return std::max(std::min(last_ + dead_after_, look), not_before_);
 }
 
 }  // namespace probekit::protocol

@@ -92,10 +92,14 @@ class Liveness {
   bool tick(SteadyTime now, std::uint64_t bytes_received, std::chrono::nanoseconds late);
 
   SteadyTime last() const noexcept { return last_; }
+  /// When to call tick() again: often enough that death is seen soon after dead_after.
   SteadyTime next_wakeup() const noexcept;
 
  private:
+  static constexpr int kLooks = 16;  // within dead_after
+
   SteadyTime last_{};
+  SteadyTime looked_{};
   SteadyTime not_before_{};  // judgement waits until sockets were read
   std::uint64_t bytes_ = 0;
   std::chrono::milliseconds dead_after_{0};

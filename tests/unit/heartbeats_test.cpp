@@ -168,11 +168,11 @@ TEST_CASE("times beyond reason give no offset and break nothing", "[protocol][he
 TEST_CASE("any byte is life, and silence of dead_after is death", "[protocol][liveness]") {
   Liveness life;
   life.start(kStart, 100, 60s);
-  CHECK(life.next_wakeup() == kStart + 60s);
+  CHECK(life.next_wakeup() == kStart + 3750ms);
   CHECK_FALSE(life.tick(kStart + 59s, 100, 0s));
   CHECK(life.tick(kStart + 60s, 100, 0s));
   CHECK_FALSE(life.tick(kStart + 60s, 101, 0s));
-  CHECK(life.next_wakeup() == kStart + 120s);
+  CHECK(life.next_wakeup() == kStart + 63'750ms);
   life.on_message(kStart + 90s);
   CHECK_FALSE(life.tick(kStart + 149s, 101, 0s));
   CHECK(life.tick(kStart + 150s, 101, 0s));
