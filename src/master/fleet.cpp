@@ -598,6 +598,8 @@ void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
     lost_session_order_.pop_front();
   }
   core_->store->lose_session({session, grace}, [](auto) {});
+  // Its tasks go to others when the grace is over, which may be sooner than the next tick.
+  if (now() + grace < tick_due_) tick_after(grace + milliseconds{1});
   dispatch_later();
 }
 

@@ -1,0 +1,676 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "probekit/master.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "master/master_access.hpp"
+#include "probekit/stores.hpp"
+#include "support/catch.hpp"
+#include "support/raw_agent.hpp"
+#include "support/run_until.hpp"
+#include "support/stalling_store.hpp"
+
+namespace probekit {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace protocol;
+using test::RawAgent;
+using test::run_until;
+
+/// A master with a memory store and a memory network.
+struct World {
+  MemoryNetwork network;
+  std::shared_ptr<TaskStore> store;
+  Master master;
+
+  explicit World(MasterOptions options = defaults(), std::shared_ptr<TaskStore> given = nullptr)
+      : store(given ? std::move(given) : make_memory_store()), master(store, std::move(options)) {
+    REQUIRE(master.listen(network.listener()));
+  }
+  static MasterOptions defaults() {
+    MasterOptions options;
+    options.name = "m";
+    options.resume_grace = 10s;
+    return options;
+  }
+  std::unique_ptr<RawAgent> agent() { return std::make_unique<RawAgent>(network.connector()); }
+
+  static BatchRequest request(std::size_t count) {
+    BatchRequest request;
+    for (std::size_t i = 0; i < count; ++i) {
+      request.targets.push_back("http://127.0.0.1:8080/" + std::to_string(i));
+    }
+    return request;
+  }
+  Batch submit(std::size_t count) {
+    auto batch = master.submit(request(count));
+    REQUIRE(batch);
+    return std::move(*batch);
+  }
+  AgentInfo info(const std::string& name) {
+    for (AgentInfo& one : master.agents()) {
+      if (one.name == name) return std::move(one);
+    }
+    FAIL("no agent " << name);
+    return {};
+  }
+};
+
+std::string passed_with(std::size_t bytes) {
+  std::string text = test::passed_result();
+  text.pop_back();
+  return text + R"(,"filler":")" + std::string(bytes, 'x') + "\"}";
+}
+
+void check(const Ledger& ledger, std::uint64_t queued, std::uint64_t in_flight, std::uint64_t done,
+           std::uint64_t expired, std::uint64_t cancelled) {
+  CHECK(ledger.balanced());
+  CHECK(ledger.queued == queued);
+  CHECK(ledger.in_flight == in_flight);
+  CHECK(ledger.done == done);
+  CHECK(ledger.expired == expired);
+  CHECK(ledger.cancelled == cancelled);
+}
+
+TEST_CASE("a batch is leased, recorded and read to its end", "[master]") {
+  World world;
+  auto agent = world.agent();
+  const Welcome welcome = agent->join("a1");
+  CHECK(welcome.epoch == 1);
+  CHECK(welcome.store == world.master.status().store_id);
+  agent->grant(10, 5000);
+  Batch batch = world.submit(2000);
+  const auto tasks = agent->wait_for_tasks(2000);
+  CHECK(tasks.size() == 2000);
+  check(batch.ledger(), 0, 2000, 0, 0, 0);
+  for (std::size_t i = 0; i < tasks.size(); i += 500) {
+    agent->pass({tasks.begin() + static_cast<std::ptrdiff_t>(i),
+                 tasks.begin() + static_cast<std::ptrdiff_t>(i + 500)});
+  }
+  agent->wait_for_ack(2000);
+  std::size_t lines = 0;
+  ResultRange results = batch.results();
+  for (const TaskResult& line : results) {
+    ++lines;
+    CHECK(line.state == TaskState::done);
+    CHECK(line.verdict == Verdict::passed);
+    CHECK(line.agent == "a1");
+    CHECK(line.batch == batch.id());
+  }
+  CHECK_FALSE(results.error());
+  CHECK(lines == 2000);
+  std::ostringstream text;
+  text << batch.ledger();
+  CHECK(text.str() == "accepted 2000 = done 2000 (passed 2000)");
+  CHECK(batch.info()->state == BatchState::done);
+}
+
+TEST_CASE("submit is all or nothing, and names the target that is wrong", "[master]") {
+  World world;
+  BatchRequest request = World::request(3);
+  request.targets[2] = "example.com";
+  const auto refused = world.master.submit(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == errc::invalid_argument);
+  CHECK_THAT(refused.error().message(), Catch::StartsWith("target 3 (example.com): "));
+  CHECK(world.master.status().ledger.accepted == 0);
+
+  CHECK_FALSE(world.master.submit(BatchRequest{}));
+  request = World::request(1);
+  request.name.assign(257, 'x');
+  CHECK_FALSE(world.master.submit(request));
+  request = World::request(1);
+  request.agents.kind = Selector::Kind::names;
+  CHECK_FALSE(world.master.submit(request));
+  request.agents.names = {"a b"};
+  CHECK_FALSE(world.master.submit(request));
+  ProbeSpec spec;
+  spec.target = "http://127.0.0.1/";
+  spec.timeout = 0ms;
+  request = World::request(1);
+  request.specs = {spec};
+  const auto bad_spec = world.master.submit(request);
+  REQUIRE_FALSE(bad_spec);
+  CHECK_THAT(bad_spec.error().message(), Catch::StartsWith("spec 1 "));
+  CHECK(world.master.status().ledger.accepted == 0);
+}
+
+TEST_CASE("an upload that is dropped leaves nothing", "[master]") {
+  World world;
+  {
+    auto upload = world.master.open_upload(BatchRequest{});
+    REQUIRE(upload);
+    for (int i = 0; i < 3000; ++i) REQUIRE(upload->add("http://127.0.0.1/" + std::to_string(i)));
+    CHECK_FALSE(upload->add("nonsense"));
+    CHECK(upload->accepted() == 3000);
+  }
+  CHECK(world.master.status().ledger.accepted == 0);
+  auto upload = world.master.open_upload(BatchRequest{});
+  REQUIRE(upload);
+  REQUIRE(upload->add("http://127.0.0.1/"));
+  const auto batch = upload->commit(2);
+  REQUIRE(batch);
+  CHECK(batch->info()->rejected == 2);
+  check(batch->ledger(), 1, 0, 0, 0, 0);
+}
+
+TEST_CASE("a high probe is answered while all credit for bulk is used up", "[master]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(1, 2);
+  world.submit(100);
+  const auto bulk = agent->wait_for_tasks(2);
+  CHECK(bulk.size() == 2);
+  BatchRequest urgent;
+  ProbeSpec spec;
+  spec.target = "http://127.0.0.1/now";
+  spec.priority = Priority::high;
+  urgent.specs = {spec};
+  auto batch = world.master.submit(urgent);
+  REQUIRE(batch);
+  const auto high = agent->wait_for_tasks(1);
+  REQUIRE(high.size() == 1);
+  CHECK(high[0].target == "http://127.0.0.1/now");
+  agent->pass(high);
+  run_until([&] { return batch->ledger().done == 1; });
+}
+
+TEST_CASE("pinned tasks wait for their agent", "[master]") {
+  World world;
+  auto other = world.agent();
+  other->join("other");
+  other->grant(10, 10);
+  BatchRequest request = World::request(2);
+  request.agents.kind = Selector::Kind::names;
+  request.agents.names = {"mine", "other"};
+  auto batch = world.master.submit(request);
+  REQUIRE(batch);
+  CHECK(batch->ledger().accepted == 4);
+  CHECK(other->wait_for_tasks(2).size() == 2);
+  auto mine = world.agent();
+  mine->join("mine");
+  mine->grant(10, 10);
+  CHECK(mine->wait_for_tasks(2).size() == 2);
+  CHECK(other->tasks_waiting() == 0);
+}
+
+TEST_CASE("cancel ends what is queued at once and what is in flight when confirmed", "[master]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 10);
+  Batch batch = world.submit(30);
+  const auto tasks = agent->wait_for_tasks(10);
+  const auto info = batch.cancel();
+  REQUIRE(info);
+  check(info->ledger, 0, 10, 0, 0, 20);
+  const Cancel cancel = agent->wait_for<Cancel>();
+  CHECK(cancel.tasks.size() == 10);
+  agent->pass({tasks[0]});
+  agent->give_back({tasks.begin() + 1, tasks.end()}, Returned::cancelled);
+  run_until([&] { return batch.ledger().ended(); });
+  check(batch.ledger(), 0, 0, 1, 0, 29);
+  CHECK(batch.info()->state == BatchState::cancelled);
+}
+
+TEST_CASE("tasks of a lost agent go to another as a new attempt", "[master][lease]") {
+  MasterOptions options = World::defaults();
+  options.resume_grace = 50ms;
+  World world{options};
+  auto first = world.agent();
+  first->join("first");
+  first->grant(0, 10);
+  Batch batch = world.submit(10);
+  first->wait_for_tasks(10);
+  first->cut();
+  auto second = world.agent();
+  second->join("second");
+  second->grant(0, 100);
+  const auto tasks = second->wait_for_tasks(10);
+  for (const auto& task : tasks) CHECK(task.attempt == 2);
+  second->pass(tasks);
+  run_until([&] { return batch.ledger().done == 10; });
+  const AgentInfo info = world.info("first");
+  CHECK_FALSE(info.connected);
+  REQUIRE(info.last_disconnect);
+  CHECK(info.last_disconnect->requeued == 10);
+  CHECK_FALSE(info.last_disconnect->reason.empty());
+}
+
+TEST_CASE("an agent that comes back keeps what it holds", "[master][resume]") {
+  World world;
+  auto agent = world.agent();
+  const std::string store = agent->join("a1").store;
+  agent->grant(0, 3);
+  Batch batch = world.submit(3);
+  const auto tasks = agent->wait_for_tasks(3);
+  agent->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  check(batch.ledger(), 0, 3, 0, 0, 0);
+  // The third was lost on its way, and a fourth is one the master never gave.
+  std::vector<Held::Item> held{{tasks[0].task, 1, HeldState::finished},
+                               {tasks[1].task, 1, HeldState::running},
+                               {TaskId::of(BatchId{900}, 1), 1, HeldState::queued}};
+  const Welcome welcome = agent->join("a1", "one", held, store);
+  CHECK(welcome.epoch == 2);
+  CHECK(welcome.wanted == std::vector<TaskId>{tasks[0].task, tasks[1].task});
+  check(batch.ledger(), 1, 2, 0, 0, 0);
+  agent->pass({tasks[0]});
+  agent->wait_for_ack(1);
+  agent->grant(0, 10);
+  const auto again = agent->wait_for_tasks(1);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].task == tasks[2].task);
+  CHECK(again[0].attempt == 1);
+  agent->pass({tasks[1], again[0]});
+  run_until([&] { return batch.ledger().done == 3; });
+}
+
+TEST_CASE("a newer connection of the same agent replaces the older at once", "[master][name]") {
+  World world;
+  auto older = world.agent();
+  const std::string store = older->join("a1").store;
+  older->grant(0, 2);
+  Batch batch = world.submit(2);
+  const auto tasks = older->wait_for_tasks(2);
+  auto newer = world.agent();
+  const Welcome welcome = newer->join(
+      "a1", "one", {{tasks[0].task, 1, HeldState::running}, {tasks[1].task, 1, HeldState::running}},
+      store);
+  CHECK(welcome.wanted.size() == 2);
+  CHECK(older->wait_for_close().code == CloseCode::replaced);
+  newer->pass(tasks);
+  run_until([&] { return batch.ledger().done == 2; });
+}
+
+TEST_CASE("another instance is refused the name of an agent that answers", "[master][name]") {
+  World world;
+  auto older = world.agent();
+  older->join("a1", "one");
+  older->wait_for<Heartbeat>();
+  auto newer = world.agent();
+  newer->connect();
+  newer->say(RawAgent::hello("a1", "two"));
+  older->wait_for<Heartbeat>();  // is anybody there?
+  Heartbeat answer;
+  answer.seq = 1;
+  older->say(answer);
+  const Reject reject = newer->wait_for<Reject>();
+  CHECK(reject.reason == "name_in_use");
+  CHECK_THAT(reject.detail, Catch::Contains("--name"));
+  CHECK(reject.retry_after >= 5s);
+  CHECK(newer->wait_for_close().code == CloseCode::rejected);
+  CHECK_FALSE(older->is_closed());
+}
+
+TEST_CASE("another instance takes over the name of an agent that is silent", "[master][name]") {
+  World world;
+  auto older = world.agent();
+  older->join("a1", "one");
+  older->grant(0, 2);
+  Batch batch = world.submit(2);
+  older->wait_for_tasks(2);
+  auto newer = world.agent();
+  newer->connect();
+  newer->say(RawAgent::hello("a1", "two"));
+  const Welcome welcome = newer->wait_for<Welcome>();  // after 5 s
+  CHECK(welcome.epoch == 2);
+  older->wait_for_close();
+  newer->grant(0, 10);
+  const auto tasks = newer->wait_for_tasks(2);
+  newer->pass(tasks);
+  run_until([&] { return batch.ledger().done == 2; });
+}
+
+TEST_CASE("a task an agent cannot probe goes to another", "[master]") {
+  World world;
+  auto first = world.agent();
+  first->join("first");
+  first->grant(0, 10);
+  Batch batch = world.submit(1);
+  first->give_back(first->wait_for_tasks(1), Returned::unsupported);
+  first->wait_for_ack(1);
+  auto second = world.agent();
+  second->join("second");
+  second->grant(0, 10);
+  second->pass(second->wait_for_tasks(1));
+  run_until([&] { return batch.ledger().done == 1; });
+  CHECK(first->tasks_waiting() == 0);
+}
+
+// -- agents that lie ------------------------------------------------------------------------------
+
+TEST_CASE("repeated, unknown and unusable results are acked and counted", "[master][hostile]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 2);
+  Batch batch = world.submit(2);
+  const auto tasks = agent->wait_for_tasks(2);
+  agent->pass({tasks[0]});
+  agent->pass({tasks[0]});
+  Tasks::Item unknown;
+  unknown.task = TaskId::of(BatchId{77}, 7);
+  agent->pass({unknown});
+  Results::Item malformed;
+  malformed.task = tasks[1].task;
+  malformed.result = R"({"verdict":"maybe"})";
+  agent->say_items({malformed});
+  agent->wait_for_ack(4);
+  check(batch.ledger(), 0, 0, 2, 0, 0);
+  CHECK(batch.ledger().passed == 1);
+  CHECK(batch.ledger().failed == 1);
+  const MasterStatus status = world.master.status();
+  CHECK(status.results_duplicate == 1);
+  CHECK(status.results_unknown == 1);
+  CHECK(status.results_malformed == 1);
+  CHECK_FALSE(agent->is_closed());
+  bool found = false;
+  for (const TaskResult& line : batch.results()) {
+    if (line.verdict != Verdict::failed) continue;
+    found = true;
+    REQUIRE(line.failure);
+    CHECK(line.failure->kind == FailureKind::internal);
+    CHECK_THAT(line.failure->message, Catch::StartsWith("agent sent an unusable result"));
+  }
+  CHECK(found);
+}
+
+TEST_CASE("an agent whose counts lie is closed, and its tasks survive", "[master][hostile]") {
+  MasterOptions options = World::defaults();
+  options.resume_grace = 20ms;
+  World world{options};
+  auto agent = world.agent();
+  agent->join("liar");
+  agent->grant(0, 5);
+  Batch batch = world.submit(5);
+  agent->wait_for_tasks(5);
+  SECTION("items sent") {
+    Heartbeat beat;
+    beat.seq = 1;
+    beat.items_sent = 3;
+    agent->say(beat);
+    CHECK(agent->wait_for_close().code == CloseCode::accounting);
+  }
+  SECTION("a gap in the results") {
+    Results results;
+    results.seq = 2;
+    results.items.resize(1);
+    results.items[0].returned = Returned::draining;
+    agent->say(results);
+    CHECK(agent->wait_for_close().code == CloseCode::accounting);
+  }
+  SECTION("credit that falls") {
+    agent->grant(0, 4);
+    CHECK(agent->wait_for_close().code == CloseCode::protocol_error);
+  }
+  SECTION("nonsense") {
+    agent->say_text("\x01\x02");
+    CHECK(agent->wait_for_close().code == CloseCode::protocol_error);
+  }
+  auto honest = world.agent();
+  honest->join("honest");
+  honest->grant(0, 5);
+  honest->pass(honest->wait_for_tasks(5));
+  run_until([&] { return batch.ledger().done == 5; });
+  check(batch.ledger(), 0, 0, 5, 0, 0);
+}
+
+TEST_CASE("results beyond the window end the session, which loses nothing", "[master][hostile]") {
+  MasterOptions options = World::defaults();
+  options.results_bytes = kResultsBytesMin;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{options, store};
+  auto agent = world.agent();
+  agent->join("greedy");
+  agent->grant(0, 10);
+  Batch batch = world.submit(3);
+  const auto tasks = agent->wait_for_tasks(3);
+  store->stall(test::StallingStore::Stall::calls);
+  for (const auto& task : tasks) {
+    Results::Item item;
+    item.task = task.task;
+    item.result = passed_with(60'000);
+    agent->say_items({item});
+  }
+  const CloseReason reason = agent->wait_for_close();
+  CHECK(reason.code == CloseCode::protocol_error);
+  CHECK_THAT(reason.text, Catch::Contains("results window overdrawn"));
+  store->go_on();
+  run_until([&] { return batch.ledger().done == 2; });
+  CHECK(batch.ledger().balanced());
+}
+
+TEST_CASE("while the store stands still, windows shrink and heartbeats go on", "[master]") {
+  MasterOptions options = World::defaults();
+  options.uncommitted_bytes_max = 2 * kResultsBytesMin;
+  options.heartbeat_interval = 20ms;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{options, store};
+  auto agent = world.agent();
+  const Welcome welcome = agent->join("a1");
+  CHECK(welcome.results_bytes == 1024 * 1024);
+  agent->grant(0, 10);
+  Batch batch = world.submit(6);
+  const auto tasks = agent->wait_for_tasks(6);
+  store->stall(test::StallingStore::Stall::completions);
+  for (const auto& task : tasks) {
+    Results::Item item;
+    item.task = task.task;
+    item.result = passed_with(60'000);
+    agent->say_items({item});
+  }
+  run_until([&] { return agent->wait_for<Heartbeat>().results_bytes == kResultsBytesMin; });
+  for (int i = 0; i < 5; ++i) agent->wait_for<Heartbeat>();
+  CHECK_FALSE(agent->is_closed());
+  store->go_on();
+  agent->wait_for_ack(6);
+  run_until([&] { return agent->wait_for<Heartbeat>().results_bytes == 1024U * 1024U; });
+  CHECK(batch.ledger().done == 6);
+}
+
+TEST_CASE("connections that never say hello are closed", "[master][hostile]") {
+  MasterOptions options = World::defaults();
+  options.time_to_first_message = 50ms;
+  World world{options};
+  auto agent = world.agent();
+  agent->connect();
+  CHECK(agent->wait_for_close().code == CloseCode::silent);
+  CHECK(world.master.agents().empty());
+}
+
+TEST_CASE("a hello that makes no sense is rejected", "[master][hostile]") {
+  World world;
+  auto agent = world.agent();
+  agent->connect();
+  agent->say_text(R"({"type":"hello"})");
+  CHECK(agent->wait_for<Reject>().reason == "hello");
+  CHECK(agent->wait_for_close().code == CloseCode::rejected);
+  agent->connect();
+  Hello hello = RawAgent::hello("a1", "one");
+  hello.versions = {"probekit.v0"};
+  agent->say(hello);
+  CHECK(agent->wait_for<Reject>().reason == "version");
+}
+
+// -- reading, draining, stopping ------------------------------------------------------------------
+
+TEST_CASE("an asynchronous read waits for the first result", "[master][results]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 10);
+  Batch batch = world.submit(1);
+  const auto tasks = agent->wait_for_tasks(1);
+  std::promise<Expected<ResultPage>> early;
+  batch.read_results("", 10, 0ms, [&](auto page) { early.set_value(std::move(page)); });
+  const auto nothing = early.get_future().get();
+  REQUIRE(nothing);
+  CHECK(nothing->count == 0);
+  CHECK_FALSE(nothing->next.empty());
+  std::promise<Expected<ResultPage>> later;
+  batch.read_results(nothing->next, 10, 30s, [&](auto page) { later.set_value(std::move(page)); });
+  agent->pass(tasks);
+  const auto page = later.get_future().get();
+  REQUIRE(page);
+  CHECK(page->count == 1);
+  CHECK(page->next.empty());
+}
+
+TEST_CASE("an asynchronous read answers empty when its time is up", "[master][results]") {
+  World world;
+  Batch batch = world.submit(1);
+  std::promise<Expected<ResultPage>> answer;
+  batch.read_results("", 10, 20ms, [&](auto page) { answer.set_value(std::move(page)); });
+  const auto page = answer.get_future().get();
+  REQUIRE(page);
+  CHECK(page->count == 0);
+}
+
+TEST_CASE("stop ends everyone who waits", "[master][stop]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  Batch batch = world.submit(1);
+  std::optional<Error> error;
+  std::size_t lines = 0;
+  std::thread reader{[&] {
+    ResultRange results = batch.results();
+    for (const TaskResult& line : results) lines += line.task.size() < 99;
+    error = results.error();
+  }};
+  std::atomic<bool> answered{false};
+  batch.read_results("", 10, 30s, [&](auto page) { answered = !page; });
+  run_until([&] { return world.master.status().agents_connected == 1; });
+  world.master.stop();
+  world.master.stop();
+  reader.join();
+  REQUIRE(error);
+  CHECK(error->code() == errc::closed);
+  CHECK(lines == 0);
+  agent->wait_for_close();
+  CHECK(world.master.agents().empty());
+  const auto late = world.master.submit(World::request(1));
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code() == errc::closed);
+  check(batch.ledger(), 1, 0, 0, 0, 0);
+}
+
+TEST_CASE("a drain takes what is in flight and closes agents with 1001", "[master][drain]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 2);
+  Batch batch = world.submit(10);
+  const auto tasks = agent->wait_for_tasks(2);
+  std::promise<Expected<void>> drained;
+  world.master.drain(30s, [&](Expected<void> done) { drained.set_value(std::move(done)); });
+  const auto refused = world.master.submit(World::request(1));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == errc::draining);
+  agent->grant(0, 10);
+  agent->pass(tasks);
+  CHECK(drained.get_future().get());
+  const CloseReason reason = agent->wait_for_close();
+  CHECK(reason.code == CloseCode::going_away);
+  CHECK(agent->tasks_waiting() == 0);
+  check(batch.ledger(), 8, 0, 2, 0, 0);
+}
+
+TEST_CASE("a drain that takes too long says so", "[master][drain]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 2);
+  world.submit(2);
+  agent->wait_for_tasks(2);
+  std::promise<Expected<void>> drained;
+  world.master.drain(30ms, [&](Expected<void> done) { drained.set_value(std::move(done)); });
+  const auto done = drained.get_future().get();
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code() == errc::timed_out);
+  CHECK(agent->wait_for_close().code == CloseCode::going_away);
+}
+
+TEST_CASE("an agent drained by an operator gets nothing until that is undone", "[master]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  Selector any;
+  run_until([&] { return world.master.access().has_agent("http", any); });
+  CHECK_FALSE(world.master.access().has_agent("dns", any));
+  const auto drain = [&](const char* name, bool drained) {
+    std::promise<Expected<AgentInfo>> answer;
+    world.master.access().set_agent_drained(
+        name, drained, [&](Expected<AgentInfo> info) { answer.set_value(std::move(info)); });
+    return answer.get_future().get();
+  };
+  REQUIRE(drain("a1", true));
+  CHECK(world.info("a1").draining);
+  CHECK_FALSE(world.master.access().has_agent("http", any));
+  CHECK_FALSE(drain("nobody", true));
+  agent->grant(0, 10);
+  Batch batch = world.submit(3);
+  run_until([&] { return world.info("a1").credit_other == 10; });
+  check(batch.ledger(), 3, 0, 0, 0, 0);
+  REQUIRE(drain("a1", false));
+  CHECK(agent->wait_for_tasks(3).size() == 3);
+}
+
+TEST_CASE("the view of an agent tells what it holds and how it fares", "[master]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(3, 10);
+  world.submit(4);
+  const auto tasks = agent->wait_for_tasks(4);
+  Heartbeat beat;
+  beat.seq = 1;
+  beat.running = 10;
+  beat.queued = 5;
+  agent->say(beat);
+  run_until([&] { return world.info("a1").queued == 5; });
+  AgentInfo info = world.info("a1");
+  CHECK(info.connected);
+  CHECK(info.in_flight == 4);
+  CHECK(info.credit_high == 3);
+  CHECK(info.credit_other == 6);
+  CHECK(info.instance == "one");
+  CHECK(info.kinds == std::vector<std::string>{"http"});
+  CHECK(info.diagnosis.verdict == DiagnosisVerdict::targets_slow);
+  agent->pass(tasks);
+  run_until([&] { return world.info("a1").tasks_per_second > 0.3; });
+  CHECK(world.info("a1").in_flight == 0);
+  const MasterStatus status = world.master.status();
+  CHECK(status.agents_connected == 1);
+  CHECK(status.store == "memory");
+  CHECK(status.name == "m");
+  CHECK(status.version == "0.1.0");
+}
+
+TEST_CASE("options that make no sense are refused by name", "[master]") {
+  const auto refused = [](const std::function<void(MasterOptions&)>& change,
+                          const std::string& name) {
+    MasterOptions options;
+    change(options);
+    CHECK_THROWS_WITH(Master(make_memory_store(), options), Catch::Contains(name));
+  };
+  refused([](MasterOptions& o) { o.results_bytes = 1; }, "results_bytes");
+  refused([](MasterOptions& o) { o.handshakes_per_second = 0; }, "handshakes_per_second");
+  refused([](MasterOptions& o) { o.dead_after = 1ms; }, "dead_after");
+  refused([](MasterOptions& o) { o.heartbeat_interval = 0ms; }, "heartbeat_interval");
+  CHECK_THROWS_AS(Master(nullptr), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace probekit
