@@ -108,7 +108,8 @@ class HttpServer {
   virtual std::size_t connections() const noexcept = 0;
 };
 
-/// The loop outlives the server. Throws std::runtime_error when the library cannot start.
+/// The loop outlives the server, which takes its idle hook. Throws std::runtime_error when the
+/// library cannot start.
 std::unique_ptr<HttpServer> make_http_server(HttpServerOptions options, EpollLoop& loop,
                                              AnswerFactory factory);
 

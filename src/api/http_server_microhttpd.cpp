@@ -6,7 +6,9 @@
 // connections, so that one too many gets an answer and a want of descriptors does not spin.
 //
 // The library knows nothing of a suspended connection, not even that its client left; while a
-// client waits for its response its socket is watched here.
+// client waits for its response its socket is watched here. Nor does it hear of a client that
+// leaves right behind its last bytes: it reads them, takes the short count for all there is, and
+// gets no second edge. Once a second we look for those.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -35,6 +37,7 @@ namespace {
 constexpr int kBacklog = 1024;
 constexpr int kAcceptsPerRound = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr std::chrono::milliseconds kSweepInterval{1000};
 // What a streamed response asks Answer::read() for at a time, at most.
 constexpr std::size_t kStreamBlock = 32 * 1024;
 
@@ -62,6 +65,13 @@ Expected<SocketAddress> make_address(const std::string& host, std::uint16_t port
 }
 
 class MicrohttpdServer;
+class MicrohttpdExchange;
+
+/// A connection the library has.
+struct Client {
+  int socket = -1;
+  MicrohttpdExchange* exchange = nullptr;  // none between requests
+};
 
 class MicrohttpdExchange final : public Exchange {
  public:
@@ -80,6 +90,8 @@ class MicrohttpdExchange final : public Exchange {
   ssize_t read(char* to, std::size_t room);
   /// The server stops: what is suspended must not stay so.
   void abort();
+  /// Nothing can come of it any more when the client sends nothing more.
+  bool needs_client() const noexcept { return !body_ended_ && suspended_ == Suspended::no; }
 
  private:
   enum class Suspended : std::uint8_t { no, upload, response, download };
@@ -116,7 +128,7 @@ class MicrohttpdServer final : public HttpServer {
 
   Expected<std::uint16_t> listen() override;
   void close() override;
-  std::size_t connections() const noexcept override { return connections_; }
+  std::size_t connections() const noexcept override { return clients_.size(); }
 
   EpollLoop& loop() noexcept { return loop_; }
   const HttpServerOptions& options() const noexcept { return options_; }
@@ -130,6 +142,8 @@ class MicrohttpdServer final : public HttpServer {
   void accept_some();
   void refuse(int socket);
   void pause_accepting(int error);
+  void sweep();
+  void start_sweeping();
   void log(LogLevel level, std::string message) const;
   /// No exception may cross the library, which is C: it costs the connection instead.
   template <class Result, class Function>
@@ -152,12 +166,13 @@ class MicrohttpdServer final : public HttpServer {
   MHD_Daemon* daemon_ = nullptr;
   int daemon_epoll_ = -1;
   int listener_ = -1;
-  std::size_t connections_ = 0;
-  std::set<MicrohttpdExchange*> exchanges_;
+  std::set<Client*> clients_;
   TimerId run_timer_ = 0;
   SteadyTime run_at_{};
   TimerId accept_timer_ = 0;
+  TimerId sweep_timer_ = 0;
   bool run_posted_ = false;
+  bool needs_run_ = false;  // a connection was resumed
   bool accept_failing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
@@ -167,7 +182,6 @@ class MicrohttpdServer final : public HttpServer {
 MicrohttpdExchange::~MicrohttpdExchange() {
   if (watched_ >= 0) server_.loop_.unwatch(watched_);
   if (refusal_timer_ != 0) server_.loop_.cancel(refusal_timer_);
-  server_.exchanges_.erase(this);
   answer_.reset();
 }
 
@@ -298,6 +312,8 @@ void MicrohttpdExchange::resume(Suspended why) {
   suspended_ = Suspended::no;
   if (watched_ >= 0) server_.loop_.unwatch(std::exchange(watched_, -1));
   MHD_resume_connection(connection_);
+  // The library wakes itself only when it has a thread of its own.
+  server_.needs_run_ = true;
 }
 
 void MicrohttpdExchange::abort() {
@@ -351,6 +367,9 @@ MicrohttpdServer::MicrohttpdServer(HttpServerOptions options, EpollLoop& loop,
   if (!daemon_) throw std::runtime_error("libmicrohttpd did not start");
   daemon_epoll_ = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
   loop_.watch(daemon_epoll_, ProbeLoop::readable, [this](unsigned) { run(); });
+  loop_.set_idle([this] {
+    if (needs_run_) run();
+  });
 }
 
 Expected<std::uint16_t> MicrohttpdServer::listen() {
@@ -385,15 +404,18 @@ Expected<std::uint16_t> MicrohttpdServer::listen() {
 void MicrohttpdServer::close() {
   if (!daemon_) return;
   *alive_ = false;
+  loop_.set_idle(nullptr);
   if (listener_ >= 0) {
     loop_.unwatch(listener_);
     ::close(std::exchange(listener_, -1));
   }
   if (accept_timer_ != 0) loop_.cancel(std::exchange(accept_timer_, 0));
   if (run_timer_ != 0) loop_.cancel(std::exchange(run_timer_, 0));
+  if (sweep_timer_ != 0) loop_.cancel(std::exchange(sweep_timer_, 0));
   // The library must not be stopped while a connection is suspended.
-  const std::set<MicrohttpdExchange*> exchanges = exchanges_;
-  for (MicrohttpdExchange* exchange : exchanges) exchange->abort();
+  for (const Client* client : clients_) {
+    if (client->exchange) client->exchange->abort();
+  }
   MHD_run(daemon_);
   loop_.unwatch(daemon_epoll_);
   MHD_stop_daemon(std::exchange(daemon_, nullptr));
@@ -401,6 +423,7 @@ void MicrohttpdServer::close() {
 
 void MicrohttpdServer::run() {
   if (!daemon_) return;
+  needs_run_ = false;
   MHD_run(daemon_);
   schedule();
 }
@@ -440,7 +463,7 @@ void MicrohttpdServer::accept_some() {
       break;
     }
     accept_failing_ = false;
-    if (connections_ >= options_.connections_max) {
+    if (clients_.size() >= options_.connections_max) {
       refuse(fd);
       continue;
     }
@@ -448,6 +471,7 @@ void MicrohttpdServer::accept_some() {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     MHD_add_connection(daemon_, fd, address, peer.length);
   }
+  if (!clients_.empty()) start_sweeping();
   run();
 }
 
@@ -469,6 +493,23 @@ void MicrohttpdServer::pause_accepting(int error) {
   });
 }
 
+void MicrohttpdServer::sweep() {
+  for (const Client* client : clients_) {
+    if (client->exchange && !client->exchange->needs_client()) continue;
+    char byte = 0;
+    if (recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+      shutdown(client->socket, SHUT_RDWR);  // of this the library hears
+    }
+  }
+  sweep_timer_ = 0;
+  if (!clients_.empty()) start_sweeping();
+}
+
+void MicrohttpdServer::start_sweeping() {
+  if (sweep_timer_ != 0) return;
+  sweep_timer_ = loop_.call_at(loop_.now() + kSweepInterval, [this] { sweep(); });
+}
+
 void MicrohttpdServer::log(LogLevel level, std::string message) const {
   if (options_.log) options_.log->write(level, "api", std::move(message));
 }
@@ -483,12 +524,16 @@ Result MicrohttpdServer::guarded(Result otherwise, Function&& function) const no
   return otherwise;
 }
 
-void* MicrohttpdServer::on_uri(void* self, const char* uri, MHD_Connection*) {
+Client& client_of(MHD_Connection* connection) {
+  return *static_cast<Client*>(
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+}
+
+void* MicrohttpdServer::on_uri(void* self, const char* uri, MHD_Connection* connection) {
   auto* server = static_cast<MicrohttpdServer*>(self);
   return server->guarded(static_cast<void*>(nullptr), [&] {
-    auto exchange = std::make_unique<MicrohttpdExchange>(*server, uri ? uri : "");
-    server->exchanges_.insert(exchange.get());
-    return static_cast<void*>(exchange.release());
+    client_of(connection).exchange = new MicrohttpdExchange(*server, uri ? uri : "");
+    return static_cast<void*>(client_of(connection).exchange);
   });
 }
 
@@ -502,18 +547,25 @@ MHD_Result MicrohttpdServer::on_access(void* self, MHD_Connection* connection, c
   });
 }
 
-void MicrohttpdServer::on_completed(void*, MHD_Connection*, void** exchange,
+void MicrohttpdServer::on_completed(void*, MHD_Connection* connection, void** exchange,
                                     MHD_RequestTerminationCode) {
+  client_of(connection).exchange = nullptr;
   delete static_cast<MicrohttpdExchange*>(std::exchange(*exchange, nullptr));
 }
 
-void MicrohttpdServer::on_connection(void* self, MHD_Connection*, void**,
+void MicrohttpdServer::on_connection(void* self, MHD_Connection* connection, void** context,
                                      MHD_ConnectionNotificationCode what) {
   auto* server = static_cast<MicrohttpdServer*>(self);
+  auto* client = static_cast<Client*>(*context);
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-    ++server->connections_;
+    client = new Client;
+    client->socket =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *context = client;
+    server->clients_.insert(client);
   } else {
-    --server->connections_;
+    server->clients_.erase(client);
+    delete client;
   }
 }
 
