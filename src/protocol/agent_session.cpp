@@ -236,7 +236,7 @@ void AgentSession::handle(Welcome& welcome, SteadyTime now) {
   if (!held_done_) return fail(CloseCode::protocol_error, "welcome before the last held");
   session_ = std::move(welcome.session);
   master_ = std::move(welcome.master);
-  resume_grace_ = sane(welcome.resume_grace);
+  resume_grace_ = std::min(welcome.resume_grace, kIntervalMax);
   results_window_ = std::max(welcome.results_bytes, kResultsBytesMin);
   liveness_.set_dead_after(sane(welcome.dead_after));
   beats_.start(now, sane(welcome.heartbeat_interval), false);

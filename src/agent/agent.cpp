@@ -1,0 +1,525 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#include "probekit/agent.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <ctime>
+#include <future>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "agent/mailbox.hpp"
+#include "base/notifier.hpp"
+#include "base/text.hpp"
+#include "probekit/probe_executor.hpp"
+#include "probekit/version.hpp"
+#include "protocol/agent_session.hpp"
+
+namespace probekit {
+namespace {
+
+using protocol::AgentSession;
+using protocol::Returned;
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kThreadsMax = 64;
+constexpr std::size_t kOutboxBytesMin = 128 * 1024;
+constexpr std::chrono::minutes kPauseTold{1};  // a full outbox is logged this often
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(std::string{"AgentOptions."} + what);
+}
+
+AgentOptions completed(AgentOptions options) {
+  require(is_valid_name(options.name), "name: 1 to 64 of letters, digits and ._-");
+  require(options.tags.size() <= protocol::kTagsMax, "tags: at most 64");
+  for (const Label& tag : options.tags) {
+    require(is_valid_name(tag.key) && is_valid_name(tag.value),
+            "tags: keys and values are 1 to 64 of letters, digits and ._-");
+  }
+  require(options.concurrency >= 1 && options.concurrency <= 65'536, "concurrency: 1 to 65536");
+  require(options.queue >= 1 && options.queue <= 1'048'576, "queue: 1 to 1048576");
+  require(options.threads <= kThreadsMax, "threads: at most 64");
+  require(options.outbox_bytes_max >= kOutboxBytesMin, "outbox_bytes_max: at least 131072");
+  require(options.backoff_min > milliseconds{0}, "backoff_min: more than 0");
+  require(options.backoff_max >= options.backoff_min, "backoff_max: at least backoff_min");
+  if (!options.clock) options.clock = system_clock();
+  if (!options.random) options.random = system_random();
+  return options;
+}
+
+ProbeExecutorOptions executor_options(const AgentOptions& options) {
+  ProbeExecutorOptions out;
+  out.concurrency = options.concurrency;
+  out.queue = options.queue;
+  out.threads = options.threads;
+  out.per_host = options.per_host;
+  out.address_policy = options.address_policy;
+  out.dns_servers = options.dns_servers;
+  out.clock = options.clock;
+  out.random = options.random;
+  out.executor = options.executor;
+  out.log = options.log;
+  return out;
+}
+
+std::size_t threads_of(const AgentOptions& options) {
+  const std::size_t threads =
+      options.threads != 0 ? options.threads
+                           : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
+  return std::min(threads, options.concurrency);
+}
+
+// Of the process, as heartbeats tell it.
+std::int64_t cpu_us() {
+  return static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC);
+}
+
+std::string words_for(const CloseReason& reason) {
+  std::string words;
+  if (reason.error) {
+    words = reason.error.message();
+  } else {
+    words = reason.local ? "closed here" : "closed by the master";
+  }
+  words += " (" + std::to_string(static_cast<unsigned>(reason.code)) + ")";
+  if (!reason.text.empty()) words += ": " + to_valid_utf8(reason.text);
+  return words;
+}
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+}  // namespace
+
+// -- the connection's side: everything here runs on the loop's thread, but for what says otherwise
+// --
+
+struct Agent::Impl final : private ConnectionObserver {
+  Impl(std::unique_ptr<Connector> given_connector, AgentOptions given)
+      : options(completed(std::move(given))),
+        connector(std::move(given_connector)),
+        executor(executor_options(options)),
+        notifier(options.executor),
+        loop(EventLoopOptions{"probekit-agent", options.clock, options.log}),
+        mailbox([this] { loop.post([this] { empty_mailbox(); }); }) {
+    if (!connector) throw std::invalid_argument("Agent: the connector is null");
+    std::array<unsigned char, 16> bits{};
+    options.random->fill(bits.data(), bits.size());
+    append_hex(instance, bits.data(), bits.size());
+    make_session();  // throws when the hello would be too long
+  }
+  ~Impl() override { stop(); }
+
+  void make_session() {
+    protocol::AgentSessionOptions out;
+    out.name = options.name;
+    out.instance = instance;
+    out.version = std::string{version()};
+    out.tags = options.tags;
+    out.kinds = kinds;
+    out.concurrency = options.concurrency;
+    out.queue = options.queue;
+    out.threads = threads_of(options);
+    out.outbox_bytes_max = options.outbox_bytes_max;
+    out.backoff_min = options.backoff_min;
+    out.backoff_max = options.backoff_max;
+    session = std::make_unique<AgentSession>(std::move(out), *options.random,
+                                             [this](protocol::Heartbeat& beat) { measure(beat); });
+  }
+
+  void start();
+  void stop();
+  void drain(milliseconds within, std::function<void(Expected<void>)> done);
+  AgentStatus status() const;
+
+  // -- connecting -------------------------------------------------------------------------------
+  void connect();
+  void connect_later(std::chrono::seconds told);
+  void on_message(std::string message) override;
+  void on_writable() override { process(); }
+  void on_closed(const CloseReason& reason) override;
+
+  // -- the session ------------------------------------------------------------------------------
+  void process();
+  bool act();
+  void pause(bool paused);
+  void deliver(std::vector<Task> tasks);
+  void cancel(const std::vector<TaskId>& tasks);
+  void welcomed(const AgentSession::Welcomed& event);
+  void rejected(const protocol::Reject& reject);
+  void measure(protocol::Heartbeat& beat);
+  void empty_mailbox();
+  void wake_at(std::optional<SteadyTime> when);
+  void on_timer();
+  void end_drains(bool in_time);
+
+  SteadyTime now() const noexcept { return loop.now(); }
+  void log(LogLevel level, std::string message, std::initializer_list<LogField> fields) {
+    if (options.log) options.log->write(level, "agent", std::move(message), fields);
+  }
+
+  const AgentOptions options;
+  std::unique_ptr<Connector> connector;
+  ProbeExecutor executor;
+  Notifier notifier;
+  std::string instance;
+  std::vector<std::string> kinds;
+  std::function<void(std::string)> notify_connected;
+  EventLoop loop;
+  Mailbox mailbox;
+
+  // The loop's thread.
+  std::unique_ptr<AgentSession> session;
+  std::unique_ptr<Connection> connection;
+  ConnectionFacts last_facts;
+  SteadyTime opened_at{};
+  TimerId timer = 0;
+  SteadyTime timer_at{};
+  TimerId retry_timer = 0;
+  SteadyTime pause_told{-kPauseTold};
+  bool acting = false;
+  bool drained = false;
+  std::vector<std::function<void(bool)>> drains;
+
+  // Any thread.
+  std::mutex stop_mutex;  // held while starting and stopping
+  bool started = false;   // under stop_mutex
+  bool stopped = false;   // under stop_mutex
+  std::atomic<bool> is_connected{false};
+  std::atomic<std::size_t> unacknowledged{0};
+  std::atomic<std::uint64_t> received{0};
+  std::atomic<std::uint64_t> results{0};
+  std::atomic<std::uint64_t> disconnects{0};
+  mutable std::mutex text_mutex;
+  std::string url;              // under text_mutex
+  std::string last_disconnect;  // under text_mutex
+};
+
+void Agent::Impl::start() {
+  const std::lock_guard<std::mutex> lock{stop_mutex};
+  if (started || stopped) throw std::logic_error("Agent: start() after start() or stop()");
+  make_session();  // with the kinds that were added
+  executor.start(&mailbox);
+  loop.start();
+  started = true;
+  loop.post([this] { connect(); });
+}
+
+void Agent::Impl::stop() {
+  const std::lock_guard<std::mutex> lock{stop_mutex};
+  if (std::exchange(stopped, true)) return;
+  if (started) {
+    // Sockets end on their own thread, while its loop still runs.
+    std::promise<void> ended;
+    loop.post([this, &ended] {
+      drained = true;  // no new connection
+      connector->cancel();
+      connection.reset();
+      is_connected = false;
+      ended.set_value();
+    });
+    ended.get_future().wait();
+  }
+  executor.stop();
+  loop.stop();
+  notifier.close();
+}
+
+AgentStatus Agent::Impl::status() const {
+  AgentStatus status;
+  status.connected = is_connected;
+  const ProbeExecutorFacts facts = executor.facts();
+  status.queued = facts.queue.queued_high + facts.queue.queued_other;
+  status.running = facts.queue.running;
+  status.unacknowledged = unacknowledged;
+  status.received = received;
+  status.results = results;
+  status.disconnects = disconnects;
+  const std::lock_guard<std::mutex> lock{text_mutex};
+  status.url = url;
+  status.last_disconnect = last_disconnect;
+  return status;
+}
+
+// -- connecting -----------------------------------------------------------------------------------
+
+void Agent::Impl::connect() {
+  if (drained) return;
+  connector->connect(loop, [this](Expected<std::unique_ptr<Connection>> made) {
+    if (drained) return;
+    {
+      const std::lock_guard<std::mutex> lock{text_mutex};
+      url = connector->url();
+    }
+    if (!made) {
+      log(LogLevel::warn, "cannot connect: " + made.error().message(), {{"url", connector->url()}});
+      return connect_later(connector->retry_after());
+    }
+    connection = std::move(*made);
+    last_facts = connection->facts();
+    opened_at = now();
+    connection->start(*this);
+    session->connected(now(), last_facts.bytes_received,
+                       [this](TaskId task) { return executor.is_queued(task); });
+    process();
+  });
+}
+
+void Agent::Impl::connect_later(std::chrono::seconds told) {
+  if (drained || retry_timer != 0) return;
+  const milliseconds delay = session->reconnect_delay(told);
+  log(LogLevel::debug, "connecting again later", {{"delay_ms", std::to_string(delay.count())}});
+  retry_timer = loop.call_after(delay, [this] {
+    retry_timer = 0;
+    connect();
+  });
+}
+
+void Agent::Impl::on_message(std::string message) {
+  session->message(message, now(), options.clock->system_now());
+  process();
+}
+
+void Agent::Impl::on_closed(const CloseReason& reason) {
+  const std::string words = words_for(reason);
+  const std::size_t held = session->held();
+  const auto seconds = duration_cast<std::chrono::seconds>(now() - opened_at).count();
+  log(LogLevel::warn, "disconnected: " + words,
+      {{"session", session->session().empty() ? "none" : session->session()},
+       {"peer", last_facts.peer},
+       {"url", connector->url()},
+       {"seconds", std::to_string(seconds)},
+       {"held", std::to_string(held)},
+       {"unacknowledged", std::to_string(session->unacknowledged())},
+       {"recv_queue_bytes", std::to_string(last_facts.recv_queue_bytes)},
+       {"send_queue_bytes", std::to_string(last_facts.send_queue_bytes)},
+       {"loop_lag_us", std::to_string(loop.lag().max.count())}});
+  {
+    const std::lock_guard<std::mutex> lock{text_mutex};
+    last_disconnect = words;
+  }
+  ++disconnects;
+  is_connected = false;
+  // Its own callback is still running.
+  loop.post([ended = std::shared_ptr<Connection>{std::move(connection)}] {});
+  session->closed(now());
+  process();
+  connect_later(reason.local ? std::chrono::seconds{0} : protocol::retry_after_of(reason.text));
+}
+
+// -- the session ----------------------------------------------------------------------------------
+
+void Agent::Impl::process() {
+  if (acting) return;  // an event's action led back here; the loop below goes on
+  acting = true;
+  const std::unique_ptr<bool, void (*)(bool*)> guard{&acting, [](bool* flag) { *flag = false; }};
+  do {
+    while (act()) {
+    }
+    while (connection && connection->send_room() > 0) {
+      auto message =
+          session->next_message(connection->send_room(), now(), options.clock->system_now());
+      if (!message) break;
+      connection->send(std::move(*message));
+    }
+  } while (act());
+  unacknowledged.store(session->unacknowledged(), std::memory_order_relaxed);
+  received.store(session->received_total(), std::memory_order_relaxed);
+  results.store(session->results_total(), std::memory_order_relaxed);
+  wake_at(session->next_wakeup(now()));
+}
+
+// True when there was something to do.
+bool Agent::Impl::act() {
+  auto events = session->take_events();
+  for (auto& event : events) {
+    std::visit(Overloaded{
+                   [this](AgentSession::Deliver& one) { deliver(std::move(one.tasks)); },
+                   [this](AgentSession::CancelTasks& one) { cancel(one.tasks); },
+                   [this](AgentSession::TakeBack&) {
+                     for (const Task& task : executor.take_back())
+                       session->returned(task.id, Returned::draining, now());
+                   },
+                   [this](AgentSession::Pause& one) { pause(one.paused); },
+                   [this](AgentSession::Close& one) {
+                     if (!connection) return;
+                     last_facts = connection->facts();
+                     if (one.abort) {
+                       connection->abort(one.code, one.text);
+                     } else {
+                       connection->close(one.code, one.text);
+                     }
+                   },
+                   [this](AgentSession::Welcomed& one) { welcomed(one); },
+                   [this](AgentSession::StoreChanged& one) {
+                     log(LogLevel::warn,
+                         "the master serves another store: tasks of the one before are dropped",
+                         {{"before", one.before},
+                          {"now", one.now},
+                          {"dropped", std::to_string(one.dropped)}});
+                   },
+                   [this](AgentSession::Rejected& one) { rejected(one.reject); },
+                   [this](AgentSession::Drained&) {
+                     drained = true;
+                     end_drains(true);
+                   },
+               },
+               event);
+  }
+  return !events.empty();
+}
+
+void Agent::Impl::pause(bool paused) {
+  executor.set_paused(paused);
+  if (!paused || now() - pause_told < kPauseTold) return;
+  pause_told = now();
+  log(LogLevel::warn, "the outbox is full and no probe starts: the master is slow to acknowledge",
+      {{"unacknowledged", std::to_string(session->unacknowledged())},
+       {"peer", last_facts.peer},
+       {"send_queue_bytes", std::to_string(last_facts.send_queue_bytes)}});
+}
+
+void Agent::Impl::deliver(std::vector<Task> tasks) {
+  if (options.per_host != 0) {
+    const ProbeOptions* known = nullptr;
+    const ProbeKind* kind = nullptr;
+    for (Task& task : tasks) {
+      if (task.options.get() != known) {
+        known = task.options.get();
+        kind = executor.kinds().find(task.options->kind);
+      }
+      if (kind != nullptr && kind->host_key) task.host_key = kind->host_key(task.target);
+    }
+  }
+  for (const Task& task : executor.submit(std::move(tasks)))
+    session->returned(task.id, Returned::overdrawn, now());
+}
+
+void Agent::Impl::cancel(const std::vector<TaskId>& tasks) {
+  for (const TaskId task : tasks) {
+    if (executor.cancel(task, [this](TaskId ended) { mailbox.on_cancelled(ended); }))
+      session->cancelled(task, now());
+  }
+}
+
+void Agent::Impl::welcomed(const AgentSession::Welcomed& event) {
+  is_connected = true;
+  log(LogLevel::info, "connected",
+      {{"url", connector->url()},
+       {"session", event.session},
+       {"master", event.master},
+       {"peer", last_facts.peer},
+       {"resumed", std::to_string(event.resumed)},
+       {"unwanted", std::to_string(event.unwanted)}});
+  if (notify_connected)
+    notifier.post([notify = notify_connected, to = connector->url()] { notify(to); });
+}
+
+void Agent::Impl::rejected(const protocol::Reject& reject) {
+  std::string message = "rejected: " + reject.reason;
+  if (!reject.detail.empty()) message += ": " + reject.detail;
+  if (reject.reason == "name_in_use")
+    message += " (another agent that answers is called " + options.name +
+               "; give this one a name of its own with --name)";
+  log(LogLevel::error, std::move(message),
+      {{"url", connector->url()}, {"retry_after_ms", std::to_string(reject.retry_after.count())}});
+}
+
+void Agent::Impl::measure(protocol::Heartbeat& beat) {
+  const ProbeExecutorFacts facts = executor.facts();
+  beat.loop_lag_us = std::max(facts.lag.last, loop.lag().last).count();
+  beat.queued = facts.queue.queued_high + facts.queue.queued_other;
+  beat.running = facts.queue.running;
+  beat.queue_age_ms = duration_cast<milliseconds>(facts.queue.oldest_age).count();
+  beat.cpu_us = cpu_us();
+  if (!connection) return;
+  last_facts = connection->facts();
+  beat.recv_queue_bytes = last_facts.recv_queue_bytes;
+  beat.send_queue_bytes = last_facts.send_queue_bytes;
+}
+
+void Agent::Impl::empty_mailbox() {
+  Mailbox::Letters letters = mailbox.take();
+  const SteadyTime at = now();
+  if (!letters.finished.empty()) session->finished(std::move(letters.finished), at);
+  for (const auto& [task, why] : letters.returned) session->returned(task, why, at);
+  process();
+}
+
+void Agent::Impl::wake_at(std::optional<SteadyTime> when) {
+  // One that comes too early does no harm; setting it anew for each message would cost.
+  if (!when || (timer != 0 && timer_at <= *when)) return;
+  if (timer != 0) loop.cancel(timer);
+  timer_at = *when;
+  timer = loop.call_at(timer_at, [this] { on_timer(); });
+}
+
+void Agent::Impl::on_timer() {
+  timer = 0;
+  const SteadyTime at = now();
+  if (connection) last_facts = connection->facts();
+  session->tick(at, last_facts.bytes_received, at - timer_at);
+  process();
+}
+
+// -- drain ----------------------------------------------------------------------------------------
+
+void Agent::Impl::drain(milliseconds within, std::function<void(Expected<void>)> done) {
+  const auto finish = [this, done = std::move(done)](bool in_time) {
+    notifier.post([done, in_time] {
+      if (in_time) return done({});
+      done(Error{make_error_code(errc::timed_out), "the agent did not drain in time"});
+    });
+  };
+  const std::lock_guard<std::mutex> lock{stop_mutex};
+  if (!started || stopped) return finish(true);  // nothing is held
+  loop.post([this, within, finish] {
+    if (drained) return finish(true);
+    drains.push_back(finish);
+    if (drains.size() > 1) return;  // the first one's time counts
+    log(LogLevel::info, "draining", {{"held", std::to_string(session->held())}});
+    loop.call_after(within, [this] { end_drains(false); });
+    session->drain(now());
+    process();
+  });
+}
+
+void Agent::Impl::end_drains(bool in_time) {
+  for (const auto& finish : std::exchange(drains, {})) finish(in_time);
+}
+
+// -- Agent ----------------------------------------------------------------------------------------
+
+Agent::Agent(std::unique_ptr<Connector> connector, AgentOptions options)
+    : impl_(std::make_unique<Impl>(std::move(connector), std::move(options))) {}
+Agent::~Agent() = default;
+
+void Agent::add(std::unique_ptr<Prober> prober) {
+  if (!prober) throw std::invalid_argument("Agent::add: the prober is null");
+  const std::string& kind = prober->kind().name;
+  if (std::find(impl_->kinds.begin(), impl_->kinds.end(), kind) == impl_->kinds.end())
+    impl_->kinds.push_back(kind);
+  impl_->executor.add(std::move(prober));
+}
+
+void Agent::on_connected(std::function<void(std::string url)> notify) {
+  impl_->notify_connected = std::move(notify);
+}
+
+void Agent::start() { impl_->start(); }
+AgentStatus Agent::status() const { return impl_->status(); }
+void Agent::drain(milliseconds within, std::function<void(Expected<void>)> done) {
+  impl_->drain(within, std::move(done));
+}
+void Agent::stop() { impl_->stop(); }
+
+}  // namespace probekit
