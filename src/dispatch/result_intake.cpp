@@ -35,7 +35,8 @@ bool is_reserved(std::string_view name) noexcept {
 void append_one_line(std::string& out, std::string_view text) {
   const std::size_t begin = out.size();
   out += text;
-  if (text.find_first_of("\r\n") == std::string_view::npos) return;
+  if (text.find('\n') == std::string_view::npos && text.find('\r') == std::string_view::npos)
+    return;
   std::replace_if(
       out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
       [](char c) { return c == '\r' || c == '\n'; }, ' ');

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "master/master_access.hpp"
+#include "probekit/agent.hpp"
 #include "probekit/stores.hpp"
+#include "probekit/testing/scripted_prober.hpp"
 #include "support/catch.hpp"
 #include "support/raw_agent.hpp"
 #include "support/run_until.hpp"
@@ -656,6 +658,89 @@ TEST_CASE("the view of an agent tells what it holds and how it fares", "[master]
   CHECK(status.store == "memory");
   CHECK(status.name == "m");
   CHECK(status.version == "0.1.0");
+}
+
+// -- with a real agent ----------------------------------------------------------------------------
+
+std::unique_ptr<Agent> start_agent(World& world, const std::string& name,
+                                   testing::ProbeScript script) {
+  AgentOptions options;
+  options.name = name;
+  options.concurrency = 8;
+  options.queue = 64;
+  options.threads = 1;
+  options.per_host = 0;
+  options.backoff_min = 5ms;
+  options.backoff_max = 20ms;
+  auto agent = std::make_unique<Agent>(world.network.connector(), std::move(options));
+  agent->add(testing::make_scripted_prober("fake", "fake", std::move(script)));
+  agent->start();
+  return agent;
+}
+
+MasterOptions with_fake_kind() {
+  MasterOptions options = World::defaults();
+  options.kinds.add(testing::make_scripted_prober("fake", "fake", nullptr)->kind());
+  options.resume_grace = 100ms;
+  return options;
+}
+
+BatchRequest fake_request(std::size_t count) {
+  BatchRequest request;
+  for (std::size_t i = 0; i < count; ++i) request.targets.push_back("fake:t" + std::to_string(i));
+  return request;
+}
+
+TEST_CASE("a real agent brings a batch to its end, over cuts too", "[master][agent]") {
+  World world{with_fake_kind()};
+  const auto agent = start_agent(world, "here", [](std::string_view target, const ProbeOptions&) {
+    testing::ScriptedAnswer answer = testing::passed_at_once();
+    if (target.back() == '7') answer.result = failed_result(FailureKind::connect, "refused");
+    return answer;
+  });
+  auto batch = world.master.submit(fake_request(3000));
+  REQUIRE(batch);
+  std::size_t lines = 0;
+  ResultRange results = batch->results();
+  for (const TaskResult& line : results) {
+    CHECK(line.state == TaskState::done);
+    if (++lines % 700 == 0) world.network.cut();
+  }
+  CHECK_FALSE(results.error());
+  CHECK(lines == 3000);
+  std::ostringstream text;
+  text << batch->ledger();
+  CHECK(text.str() == "accepted 3000 = done 3000 (passed 2700, failed 300)");
+}
+
+TEST_CASE("an agent that dies leaves its tasks to another", "[master][agent]") {
+  World world{with_fake_kind()};
+  auto first = start_agent(world, "first", [](std::string_view, const ProbeOptions&) {
+    return testing::passed_after(1h);
+  });
+  auto batch = world.master.submit(fake_request(50));
+  REQUIRE(batch);
+  run_until([&] { return batch->ledger().in_flight > 0; });
+  const auto second = start_agent(world, "second", [](std::string_view, const ProbeOptions&) {
+    return testing::passed_at_once();
+  });
+  first.reset();
+  run_until([&] { return batch->ledger().ended(); });
+  check(batch->ledger(), 0, 0, 50, 0, 0);
+}
+
+TEST_CASE("a cancelled batch is taken back from a real agent", "[master][agent]") {
+  World world{with_fake_kind()};
+  const auto agent = start_agent(world, "here", [](std::string_view, const ProbeOptions&) {
+    return testing::passed_after(1h);
+  });
+  auto batch = world.master.submit(fake_request(500));
+  REQUIRE(batch);
+  run_until([&] { return agent->status().running == 7; });  // one slot is for high only
+  REQUIRE(batch->cancel());
+  run_until([&] { return batch->ledger().ended(); });
+  check(batch->ledger(), 0, 0, 0, 0, 500);
+  run_until([&] { return agent->status().running == 0 && agent->status().queued == 0; });
 }
 
 TEST_CASE("options that make no sense are refused by name", "[master]") {
