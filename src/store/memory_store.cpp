@@ -26,8 +26,9 @@ class MemoryStore final : public TaskStore {
 
   void observe(StoreObserver* observer) override {
     std::unique_lock<std::mutex> lock(mutex_);
-    observer_ = observer;
-    notified_.wait(lock, [this] { return !notifying_; });
+    StoreObserver* const previous = std::exchange(observer_, observer);
+    if (previous == observer) return;
+    told_.wait(lock, [&] { return telling_ == nullptr || telling_ != previous; });
   }
 
   void open_upload(NewBatch batch, Completion<std::uint64_t> done) override {
@@ -129,24 +130,26 @@ class MemoryStore final : public TaskStore {
     if (news.empty()) return;
     notifying_ = true;
     while (!news.empty()) {
-      StoreObserver* observer = observer_;
+      telling_ = observer_;
       lock.unlock();
-      if (observer != nullptr && !news.ready.empty()) observer->on_ready(news.ready);
-      if (observer != nullptr && !news.progress.empty()) observer->on_progress(news.progress);
+      if (telling_ != nullptr && !news.ready.empty()) telling_->on_ready(news.ready);
+      if (telling_ != nullptr && !news.progress.empty()) telling_->on_progress(news.progress);
       news = {};  // a forgotten batch is freed here
       lock.lock();
+      telling_ = nullptr;
+      told_.notify_all();
       news = table_.take_news();
     }
     notifying_ = false;
-    notified_.notify_all();
   }
 
   const std::shared_ptr<const Clock> clock_;
   mutable std::mutex mutex_;
-  std::condition_variable notified_;
+  std::condition_variable told_;
   // Guarded by mutex_.
   TaskTable table_;
   StoreObserver* observer_ = nullptr;
+  StoreObserver* telling_ = nullptr;  // the one being told now; its thread alone changes it
   bool notifying_ = false;
 };
 

@@ -1,0 +1,546 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#include "contract/store_contract.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "probekit/testing/manual_clock.hpp"
+#include "store/task_store.hpp"
+#include "support/catch.hpp"
+#include "support/run_until.hpp"
+#include "support/store_answer.hpp"
+
+namespace probekit::test {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+/// Remembers what it was told; a store may tell on any thread.
+class Listener final : public StoreObserver {
+ public:
+  void on_ready(const std::vector<Lane>& lanes) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Lane& lane : lanes) lanes_[lane.id] = lane;
+  }
+  void on_progress(const std::vector<BatchId>& batches) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    batches_.insert(batches.begin(), batches.end());
+  }
+  std::vector<Lane> take_lanes() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<Lane> lanes;
+    for (auto& [id, lane] : lanes_) lanes.push_back(lane);
+    lanes_.clear();
+    return lanes;
+  }
+  bool take_progress(BatchId batch) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return batches_.erase(batch) > 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<LaneId, Lane> lanes_;
+  std::set<BatchId> batches_;
+};
+
+/// A store and the few calls the contract is made of.
+class Subject {
+ public:
+  explicit Subject(const MakeStore& make, StoreOptions options = {}) {
+    options.clock = clock;
+    store = make(options);
+    REQUIRE(store != nullptr);
+    store->observe(&listener);
+  }
+  ~Subject() { store->observe(nullptr); }
+  Subject(const Subject&) = delete;
+  Subject& operator=(const Subject&) = delete;
+
+  std::uint64_t open(BatchOrigin origin = BatchOrigin::import) {
+    return value_of<std::uint64_t>([&](auto done) {
+      store->open_upload({"name", origin}, std::move(done));
+    });
+  }
+  Expected<std::uint64_t> append(std::uint64_t upload, const std::vector<std::string>& targets,
+                                 milliseconds deadline = 60s, const std::string& agent = {}) {
+    const auto options = std::make_shared<ProbeOptions>();
+    options->kind = "http";
+    options->deadline = deadline;
+    options->priority = Priority::low;
+    options->labels = {{"team", "web"}};
+    std::vector<NewTask> tasks;
+    for (const std::string& target : targets) tasks.push_back({target, options, agent});
+    return answer_of<std::uint64_t>(
+        [&](auto done) { store->append(upload, tasks, std::move(done)); });
+  }
+  BatchView commit(std::uint64_t upload, std::uint64_t rejected = 0) {
+    return value_of<BatchView>(
+        [&](auto done) { store->commit_upload(upload, rejected, std::move(done)); });
+  }
+  BatchId import(const std::vector<std::string>& targets, milliseconds deadline = 60s,
+                 const std::string& agent = {}) {
+    const auto upload = open();
+    REQUIRE(append(upload, targets, deadline, agent));
+    return commit(upload).id;
+  }
+  SessionId session(const std::string& agent) {
+    return value_of<TaskStore::SessionOpened>(
+               [&](auto done) { store->open_session(agent, std::move(done)); })
+        .session;
+  }
+  std::vector<LeasedTask> lease(SessionId session, std::size_t count) {
+    LeaseRequest request{session, {}, count};
+    for (const Lane& lane : store->lanes()) request.lanes.push_back(lane.id);
+    return value_of<LeaseReply>([&](auto done) { store->lease(request, std::move(done)); }).tasks;
+  }
+  OutcomeReport record(SessionId session, const std::vector<Outcome>& outcomes) {
+    return value_of<OutcomeReport>(
+        [&](auto done) { store->record(session, outcomes, std::move(done)); });
+  }
+  std::uint64_t lose(SessionId session, milliseconds grace) {
+    return value_of<std::uint64_t>([&](auto done) {
+      store->lose_session({session, grace}, std::move(done));
+    });
+  }
+  ResumeReply resume(SessionId previous, SessionId session, const std::vector<LeasedTask>& held) {
+    ResumeRequest request{previous, session, false, {}};
+    for (const LeasedTask& task : held) request.held.emplace_back(task.task, task.attempt);
+    return value_of<ResumeReply>([&](auto done) { store->resume(request, std::move(done)); });
+  }
+  StoreTick tick() {
+    return value_of<StoreTick>([&](auto done) { store->tick(std::move(done)); });
+  }
+  Expected<BatchView> batch(BatchId id) {
+    return answer_of<BatchView>([&](auto done) { store->batch(id, std::move(done)); });
+  }
+  Ledger ledger(BatchId id) {
+    const auto view = batch(id);
+    REQUIRE(view);
+    REQUIRE(view->info.ledger.balanced());
+    return view->info.ledger;
+  }
+  StoreFacts facts() {
+    return value_of<StoreFacts>([&](auto done) { store->facts(std::move(done)); });
+  }
+  Expected<ResultPage> page(const ResultQuery& query) {
+    return answer_of<ResultPage>([&](auto done) { store->results(query, std::move(done)); });
+  }
+  std::vector<std::string> lines(BatchId id) {
+    std::vector<std::string> lines;
+    ResultQuery query;
+    query.batch = id;
+    query.limit = 7;
+    while (true) {
+      const auto read = page(query);
+      REQUIRE(read);
+      std::size_t from = 0;
+      for (std::size_t i = 0; i < read->count; ++i) {
+        const auto end = read->lines.find('\n', from);
+        REQUIRE(end != std::string::npos);
+        lines.push_back(read->lines.substr(from, end - from));
+        from = end + 1;
+      }
+      REQUIRE(from == read->lines.size());
+      if (read->next.empty() || read->count == 0) return lines;
+      query.after = read->next;
+    }
+  }
+
+  const std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  Listener listener;
+  std::shared_ptr<TaskStore> store;
+};
+
+Outcome said(const LeasedTask& task, Outcome::Kind kind, Verdict verdict = Verdict::none) {
+  Outcome outcome;
+  outcome.task = task.task;
+  outcome.attempt = task.attempt;
+  outcome.kind = kind;
+  outcome.verdict = verdict;
+  if (verdict == Verdict::failed) outcome.failure = FailureKind::connect;
+  outcome.duration = 5ms;
+  outcome.phases = {{"dns_us", 2ms}, {"connect_us", 3ms}, {"duration_us", 5ms}};
+  outcome.fields =
+      verdict == Verdict::passed
+          ? R"("address":"1.2.3.4:80","verdict":"passed","failure":null,"started_at":)"
+            R"("2026-01-01T00:00:01.000000Z","duration_us":5000,"suspect":false)"
+          : R"("verdict":"failed","failure":{"kind":"connect","message":"x"},"started_at":)"
+            R"("2026-01-01T00:00:01.000000Z","duration_us":5000,"suspect":false)";
+  return outcome;
+}
+
+Outcome passed(const LeasedTask& task) {
+  return said(task, Outcome::Kind::result, Verdict::passed);
+}
+Outcome failed(const LeasedTask& task) {
+  return said(task, Outcome::Kind::result, Verdict::failed);
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::vector<std::string> many(const std::string& prefix, int count) {
+  std::vector<std::string> targets;
+  for (int i = 0; i < count; ++i) targets.push_back(prefix + std::to_string(i));
+  return targets;
+}
+
+std::vector<std::string> targets_of(const std::vector<LeasedTask>& tasks) {
+  std::vector<std::string> targets;
+  for (const LeasedTask& task : tasks) targets.push_back(task.target);
+  return targets;
+}
+
+void check_uploads(const MakeStore& make) {
+  SECTION("an upload counts and is dispatched only once it is committed") {
+    Subject subject(make);
+    const SessionId session = subject.session("a");
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 3)).value() == 3);
+    REQUIRE(subject.append(upload, many("v", 2)).value() == 5);
+    CHECK(subject.facts().ledger.accepted == 0);
+    CHECK(subject.listener.take_lanes().empty());
+    CHECK(subject.lease(session, 10).empty());
+    const BatchView view = subject.commit(upload, 4);
+    CHECK(view.info.ledger.queued == 5);
+    CHECK(view.info.rejected == 4);
+    CHECK(view.info.name == "name");
+    CHECK(view.info.created_at == subject.clock->system_now());
+    run_until([&] { return subject.listener.take_lanes().size() == 1; });
+    CHECK(subject.lease(session, 10).size() == 5);
+    CHECK_FALSE(subject.append(upload, many("w", 1)));
+  }
+  SECTION("an abandoned upload leaves nothing") {
+    Subject subject(make);
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 3)));
+    subject.store->abandon_upload(upload);
+    CHECK(subject.facts().ledger.accepted == 0);
+    CHECK_FALSE(subject.append(upload, many("u", 1)));
+  }
+  SECTION("past queued_max an append is refused whole, and the upload goes on") {
+    StoreOptions options;
+    options.queued_max = 5;
+    Subject subject(make, options);
+    subject.import(many("u", 3));
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("v", 1)));
+    const auto refused = subject.append(upload, many("w", 2));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == errc::store_full);
+    REQUIRE(subject.append(upload, many("x", 1)));
+    CHECK(subject.commit(upload).info.ledger.accepted == 2);
+    CHECK(subject.facts().queued_max == 5);
+  }
+  SECTION("an empty batch is done at once") {
+    Subject subject(make);
+    const BatchView view = subject.commit(subject.open());
+    CHECK(view.info.state == BatchState::done);
+    CHECK(subject.lines(view.id).empty());
+  }
+}
+
+void check_leases(const MakeStore& make) {
+  SECTION("tasks are leased in order, once, with what is left") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 5));
+    const SessionId session = subject.session("a");
+    subject.clock->advance(2s);
+    const auto tasks = subject.lease(session, 3);
+    CHECK(targets_of(tasks) == many("u", 3));
+    CHECK(tasks[0].left == 58s);
+    CHECK(tasks[0].attempt == 1);
+    CHECK(tasks[0].options->labels == std::vector<Label>{{"team", "web"}});
+    CHECK(targets_of(subject.lease(subject.session("b"), 9)) ==
+          std::vector<std::string>{"u3", "u4"});
+    CHECK(subject.ledger(batch).in_flight == 5);
+  }
+  SECTION("a pinned task waits for its agent and holds nobody up") {
+    Subject subject(make);
+    subject.import(many("p", 50), 60s, "pinned");
+    subject.import(many("u", 1));
+    CHECK(targets_of(subject.lease(subject.session("a"), 9)) == many("u", 1));
+    CHECK(targets_of(subject.lease(subject.session("pinned"), 2)) == many("p", 2));
+  }
+  SECTION("what is given back or returned is next again, without an attempt") {
+    Subject subject(make);
+    subject.import(many("u", 4));
+    const SessionId session = subject.session("a");
+    const auto tasks = subject.lease(session, 2);
+    subject.listener.take_lanes();
+    CHECK(value_of<std::uint64_t>([&](auto done) {
+            subject.store->give_back(session, {tasks[1].task}, std::move(done));
+          }) == 1);
+    CHECK(subject.record(session, {said(tasks[0], Outcome::Kind::returned)}).requeued == 1);
+    run_until([&] { return !subject.listener.take_lanes().empty(); });
+    const auto again = subject.lease(session, 9);
+    CHECK(targets_of(again) == many("u", 4));
+    CHECK(again[0].attempt == 1);
+  }
+  SECTION("unsupported and busy tasks go to others") {
+    Subject subject(make);
+    subject.import(many("u", 2));
+    const SessionId a = subject.session("a");
+    const auto tasks = subject.lease(a, 2);
+    subject.record(
+        a, {said(tasks[0], Outcome::Kind::unsupported), said(tasks[1], Outcome::Kind::host_busy)});
+    CHECK(subject.lease(a, 9).empty());
+    subject.clock->advance(1s);
+    subject.tick();
+    CHECK(targets_of(subject.lease(a, 9)) == std::vector<std::string>{"u1"});
+    CHECK(targets_of(subject.lease(subject.session("b"), 9)) == many("u", 1));
+  }
+}
+
+void check_sessions(const MakeStore& make) {
+  SECTION("a lost session gives its tasks back to the head of their lane") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 4));
+    const SessionId lost = subject.session("a");
+    REQUIRE(subject.lease(lost, 2).size() == 2);
+    CHECK(subject.lose(lost, 5s) == 2);
+    subject.clock->advance(4s);
+    CHECK(subject.tick().requeued == 0);
+    CHECK(subject.ledger(batch).in_flight == 2);
+    subject.clock->advance(1s);
+    const StoreTick tick = subject.tick();
+    CHECK(tick.requeued == 2);
+    CHECK(tick.requeued_by_session == std::vector<std::pair<SessionId, std::uint64_t>>{{lost, 2}});
+    const auto again = subject.lease(subject.session("b"), 9);
+    CHECK(targets_of(again) == many("u", 4));
+    CHECK(again[0].attempt == 2);
+    CHECK(again[2].attempt == 1);
+  }
+  SECTION("a resume keeps what is held and queues the rest") {
+    Subject subject(make);
+    subject.import(many("u", 3));
+    const SessionId first = subject.session("a");
+    const auto tasks = subject.lease(first, 3);
+    subject.lose(first, 30s);
+    const SessionId second = subject.session("a");
+    const auto reply = subject.resume(first, second, {tasks[1]});
+    CHECK(reply.wanted == std::vector<TaskId>{tasks[1].task});
+    CHECK(reply.requeued == 2);
+    CHECK(targets_of(subject.lease(subject.session("b"), 9)) ==
+          std::vector<std::string>{"u0", "u2"});
+    CHECK(subject.record(second, {passed(tasks[1])}).recorded == 1);
+  }
+  SECTION("after attempts_max lost agents a task expires") {
+    StoreOptions options;
+    options.attempts_max = 2;
+    Subject subject(make, options);
+    const BatchId batch = subject.import(many("u", 1));
+    for (int i = 0; i < 2; ++i) {
+      const SessionId session = subject.session("a");
+      REQUIRE(subject.lease(session, 1).size() == 1);
+      subject.lose(session, 0ms);
+      subject.tick();
+    }
+    CHECK(subject.ledger(batch).expired == 1);
+    CHECK(has(subject.lines(batch).at(0), R"("reason":"agent_lost","attempts":2)"));
+  }
+}
+
+void check_records(const MakeStore& make) {
+  SECTION("the first result counts; the other holder is told, its result a duplicate") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 1));
+    const SessionId first = subject.session("a");
+    const auto tasks = subject.lease(first, 1);
+    subject.lose(first, 0ms);
+    subject.tick();
+    const SessionId other = subject.session("b");
+    REQUIRE(subject.lease(other, 1).size() == 1);
+    const SessionId second = subject.session("a");
+    const auto reply = subject.resume(first, second, tasks);
+    CHECK(reply.wanted.empty());
+    CHECK(reply.elsewhere == std::vector<TaskId>{tasks[0].task});
+    const auto report = subject.record(second, {passed(tasks[0])});
+    CHECK(report.recorded == 1);
+    CHECK(report.cancel == std::vector<std::pair<SessionId, TaskId>>{{other, tasks[0].task}});
+    CHECK(subject.record(other, {failed(tasks[0])}).duplicate == 1);
+    CHECK(subject.lines(batch).size() == 1);
+    CHECK(subject.ledger(batch).passed == 1);
+  }
+  SECTION("results of tasks nobody knows are counted and change nothing") {
+    Subject subject(make);
+    const SessionId session = subject.session("a");
+    LeasedTask stranger;
+    stranger.task = TaskId::of(BatchId{77}, 5);
+    CHECK(subject.record(session, {passed(stranger)}).unknown == 1);
+    CHECK(subject.facts().ledger.accepted == 0);
+  }
+  SECTION("a deadline ends what no attempt fits before, and what nobody answered") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 2), 30s);
+    const SessionId session = subject.session("a");
+    const auto tasks = subject.lease(session, 1);
+    subject.clock->advance(20s);  // less than timeout and a second are left
+    CHECK(subject.tick().expired == 1);
+    CHECK(subject.lease(session, 1).empty());
+    subject.clock->advance(10s);
+    const StoreTick tick = subject.tick();
+    CHECK(tick.expired == 1);
+    CHECK(tick.cancel == std::vector<std::pair<SessionId, TaskId>>{{session, tasks[0].task}});
+    CHECK(subject.ledger(batch).expired == 2);
+    for (const std::string& line : subject.lines(batch)) {
+      CHECK(has(line, R"("state":"expired")"));
+      CHECK(has(line, R"("reason":"deadline")"));
+      CHECK_FALSE(has(line, R"("diagnosis":"")"));
+    }
+  }
+  SECTION("cancel ends what is queued, and what is in flight when its holder says so") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 4));
+    const SessionId session = subject.session("a");
+    const auto tasks = subject.lease(session, 3);
+    const auto view =
+        value_of<BatchView>([&](auto done) { subject.store->cancel(batch, std::move(done)); });
+    CHECK(view.info.ledger.cancelled == 1);
+    CHECK(view.info.ledger.in_flight == 3);
+    CHECK(subject.tick().cancel.size() == 3);
+    subject.record(session, {passed(tasks[0]), said(tasks[1], Outcome::Kind::cancelled)});
+    CHECK(subject.ledger(batch).done == 1);
+    CHECK(subject.ledger(batch).cancelled == 2);
+    CHECK(subject.batch(batch)->info.state == BatchState::running);
+    subject.clock->advance(11s);
+    subject.tick();
+    CHECK(subject.ledger(batch).cancelled == 3);
+    CHECK(subject.batch(batch)->info.state == BatchState::cancelled);
+    CHECK(subject.lines(batch).size() == 4);
+  }
+}
+
+void check_reading(const MakeStore& make) {
+  SECTION("every accepted task has one line, in the order they were recorded") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 20));
+    const SessionId session = subject.session("a");
+    auto tasks = subject.lease(session, 20);
+    std::reverse(tasks.begin(), tasks.end());
+    for (const auto& task : tasks) {
+      subject.record(session, {task.task.index() % 2 == 0 ? passed(task) : failed(task)});
+    }
+    CHECK(subject.listener.take_progress(batch));
+    const auto lines = subject.lines(batch);
+    REQUIRE(lines.size() == 20);
+    for (std::size_t i = 0; i < 20; ++i) {
+      CHECK(has(lines[i], "\"target\":\"u" + std::to_string(19 - i) + "\""));
+      CHECK(has(lines[i], R"("labels":{"team":"web"})"));
+      CHECK(has(lines[i], "\"batch\":\"" + subject.store->batch_name(batch) + "\""));
+    }
+    CHECK(subject.batch(batch)->info.state == BatchState::done);
+    CHECK(subject.batch(batch)->info.finished_at);
+  }
+  SECTION("a page that was full or of a finished batch is the same whenever asked") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 10));
+    const SessionId session = subject.session("a");
+    const auto tasks = subject.lease(session, 10);
+    for (std::size_t i = 0; i < 6; ++i) subject.record(session, {passed(tasks[i])});
+    ResultQuery query;
+    query.batch = batch;
+    query.limit = 4;
+    const auto full = subject.page(query);
+    REQUIRE(full);
+    CHECK(full->count == 4);
+    ResultQuery rest = query;
+    rest.after = full->next;
+    CHECK(subject.page(rest)->count == 2);
+    const auto end = value_of<ResultPageEnd>(
+        [&](auto done) { subject.store->page_end(query, std::move(done)); });
+    CHECK(end.count == 4);
+    CHECK(end.next == full->next);
+    for (std::size_t i = 6; i < 10; ++i) subject.record(session, {failed(tasks[i])});
+    CHECK(subject.page(query)->lines == full->lines);
+    query.verdict = Verdict::failed;
+    const auto filtered = subject.page(query);
+    CHECK(filtered->count == 4);
+    CHECK(filtered->next.empty());
+    query.after = "nonsense";
+    CHECK(subject.page(query).error().code() == errc::invalid_argument);
+  }
+  SECTION("a summary counts failures, agents and phases") {
+    Subject subject(make);
+    const BatchId batch = subject.import(many("u", 4));
+    const SessionId session = subject.session("a");
+    const auto tasks = subject.lease(session, 4);
+    subject.record(session, {passed(tasks[0]), passed(tasks[1]), failed(tasks[2])});
+    const auto summary =
+        value_of<BatchSummary>([&](auto done) { subject.store->summary(batch, std::move(done)); });
+    using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+    CHECK(summary.ledger.done == 3);
+    CHECK(summary.failures == Counts{{"connect", 1}});
+    CHECK(summary.agents == Counts{{"a", 3}});
+    REQUIRE(summary.phases.size() == 3);
+    for (const PhaseSummary& phase : summary.phases) CHECK(phase.count == 3);
+  }
+  SECTION("batches are listed newest first, probes are not") {
+    Subject subject(make);
+    std::vector<std::string> names;
+    for (int i = 0; i < 3; ++i) {
+      names.push_back(subject.store->batch_name(subject.import(many("u", 1))));
+      const auto upload = subject.open(BatchOrigin::probe);
+      REQUIRE(subject.append(upload, many("p", 1)));
+      subject.commit(upload);
+    }
+    std::vector<std::string> listed;
+    BatchListQuery query;
+    query.limit = 2;
+    do {
+      const auto list =
+          value_of<BatchList>([&](auto done) { subject.store->batches(query, std::move(done)); });
+      for (const BatchInfo& info : list.items) listed.push_back(info.id);
+      query.after = list.next;
+    } while (!query.after.empty());
+    std::reverse(names.begin(), names.end());
+    CHECK(listed == names);
+    CHECK(subject.store->find_batch(names[0]));
+    CHECK_FALSE(subject.store->find_batch("bffffffff-1"));
+  }
+  SECTION("the oldest finished batch is forgotten whole, its totals are not") {
+    StoreOptions options;
+    options.results_kept_max = 5;
+    Subject subject(make, options);
+    const SessionId session = subject.session("a");
+    std::vector<BatchId> ids;
+    for (int i = 0; i < 3; ++i) {
+      ids.push_back(subject.import(many("u", 3)));
+      for (const auto& task : subject.lease(session, 9)) subject.record(session, {passed(task)});
+    }
+    subject.tick();
+    CHECK(subject.batch(ids[0]).error().code() == errc::not_found);
+    CHECK(subject.batch(ids[2]));
+    CHECK(subject.facts().results_kept <= 5);
+    CHECK(subject.facts().ledger.done == 9);
+  }
+  SECTION("a store's id is its own, and its facts balance") {
+    Subject subject(make);
+    Subject other(make);
+    CHECK(subject.facts().id.size() == 16);
+    CHECK(subject.facts().id != other.facts().id);
+    CHECK(subject.facts().ledger.balanced());
+  }
+}
+
+}  // namespace
+
+void check_store_contract(const MakeStore& make) {
+  check_uploads(make);
+  check_leases(make);
+  check_sessions(make);
+  check_records(make);
+  check_reading(make);
+}
+
+}  // namespace probekit::test
