@@ -14,7 +14,8 @@ namespace probekit {
 
 namespace {
 
-// A loop that wakes this late was frozen: its sockets are given one more round before it judges.
+// A loop that wakes this late was frozen: its sockets are given one more round before it judges,
+// once, as a loop that is always late must judge too.
 constexpr std::chrono::seconds kLagMax{1};
 
 }  // namespace
@@ -185,12 +186,13 @@ void WebSocketConnection::check_progress() {
   EventLoop* const loop = link_->loop();
   if (!stream_ || loop == nullptr) return;
   const SteadyTime now = loop->now();
-  const bool frozen = now - watch_due_ > kLagMax;
   const TcpProgress tcp = read_tcp_progress(stream_->descriptor());
   if (stream_->held_bytes() == 0 && tcp.unacked_bytes == 0) return;
   const SteadyTime before = progress_at_;
   const bool moved = std::exchange(written_since_check_, false) || tcp.acked_bytes != acked_bytes_;
-  if (!moved && !frozen && now - before >= send_time_limit_) {
+  const bool frozen = now - watch_due_ > kLagMax;
+  spared_ = frozen && !spared_;
+  if (!moved && !spared_ && now - before >= send_time_limit_) {
     return abort(CloseCode::stalled, "the peer took no byte for too long");
   }
   watch_progress();

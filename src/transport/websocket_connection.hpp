@@ -80,6 +80,7 @@ class WebSocketConnection final : public Connection,
   SteadyTime progress_at_{};
   std::uint64_t acked_bytes_ = 0;
   bool written_since_check_ = false;
+  bool spared_ = false;  // the last check found the loop late and judged nothing
 };
 
 }  // namespace probekit

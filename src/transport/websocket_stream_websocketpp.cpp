@@ -254,6 +254,11 @@ struct MaskHolder {  // a base, to be alive before the library's connection refe
   MaskSource mask_source;
 };
 
+std::string user_agent() {
+  return "probekit/" + std::to_string(kVersionMajor) + '.' + std::to_string(kVersionMinor) + '.' +
+         std::to_string(kVersionPatch);
+}
+
 class Stream final : private MaskHolder, public ws::connection<Config>, public WebSocketStream {
  public:
   using Base = ws::connection<Config>;
@@ -261,8 +266,8 @@ class Stream final : private MaskHolder, public ws::connection<Config>, public W
   Stream(bool server, asio::io_context& context, const WebSocketStreamOptions& options,
          std::shared_ptr<void> ticket)
       : MaskHolder{MaskSource(options.random)},
-        Base(server, "probekit/" + std::string(version()), quiet_log(),
-             std::make_shared<LibraryLog>(options.log), mask_source),
+        Base(server, user_agent(), quiet_log(), std::make_shared<LibraryLog>(options.log),
+             mask_source),
         context_(context),
         server_(server),
         message_bytes_max_(options.message_bytes_max),
