@@ -9,6 +9,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -136,6 +138,11 @@ std::string HttpsTestServer::url(const std::string& host, const std::string& pat
 }
 
 void HttpsTestServer::serve() {
+  // OpenSSL writes without MSG_NOSIGNAL, and clients leave as soon as they see the certificate.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   while (!stopping_.load()) {
     const Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (fd.get() < 0) continue;
