@@ -3,6 +3,7 @@
 
 #include "probe/url.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -61,16 +62,18 @@ bool needs_encoding(unsigned char byte) noexcept {
 
 std::string percent_encoded(std::string_view text) {
   constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size() + 1);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  const auto first = std::find_if(text.begin(), text.end(), [](char c) {
+    return needs_encoding(static_cast<unsigned char>(c));
+  });
+  std::string out(text.begin(), first);
+  for (auto at = first; at != text.end(); ++at) {
+    const auto byte = static_cast<unsigned char>(*at);
     if (needs_encoding(byte)) {
       out += '%';
       out += kDigits[byte >> 4U];
       out += kDigits[byte & 0xFU];
     } else {
-      out += c;
+      out += *at;
     }
   }
   return out;
