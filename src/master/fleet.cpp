@@ -619,7 +619,7 @@ void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local
          {"reason", why}});
   } else {
     Diagnosis diagnosis = diagnose(*record);
-    log(LogLevel::warn, "agent disconnected",
+    log(code == CloseCode::normal ? LogLevel::info : LogLevel::warn, "agent disconnected",
         {{"agent", record->hello.name},
          {"session", std::to_string(link.store_session_)},
          {"peer", peer},
@@ -652,15 +652,20 @@ void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local
 
 // The records lost longest go first; those of connected agents stay.
 void Fleet::forget_some() {
-  while (!lost_.empty()) {
-    const auto found = records_.find(lost_.front().first);
-    const bool current = found != records_.end() &&
-                         found->second->lost_serial == lost_.front().second &&
-                         found->second->link == nullptr && found->second->newcomer == nullptr;
-    if (current && records_.size() <= kRecordsMax) return;
-    if (current) records_.erase(found);
+  const auto is_current = [this](const std::pair<std::string, std::uint64_t>& loss) {
+    const auto found = records_.find(loss.first);
+    return found != records_.end() && found->second->lost_serial == loss.second &&
+           found->second->link == nullptr && found->second->newcomer == nullptr;
+  };
+  while (records_.size() > kRecordsMax && !lost_.empty()) {
+    if (is_current(lost_.front())) records_.erase(lost_.front().first);
     lost_.pop_front();
   }
+  // Agents that come and go leave entries that mean nothing any more.
+  if (lost_.size() <= 2 * records_.size() + 64) return;
+  lost_.erase(std::remove_if(lost_.begin(), lost_.end(),
+                             [&](const auto& loss) { return !is_current(loss); }),
+              lost_.end());
 }
 
 // Not from inside its own callback.
