@@ -67,6 +67,10 @@ TEST_CASE("a line of a done task is whole when the fields are short", "[store][l
         head + scheduled + R"(,"verdict":"passed","labels":{}})" + "\n");
   CHECK(text_of(done_line(options, R"("started_at":"x","suspect":true)")) ==
         head + scheduled + R"(,"started_at":"x","labels":{},"suspect":true})" + "\n");
+  // A section may have members of the same names.
+  CHECK(text_of(done_line(options, R"("started_at":"x","own":{"suspect":1},"suspect":true)")) ==
+        head + scheduled + R"(,"started_at":"x","own":{"suspect":1},"labels":{},"suspect":true})" +
+            "\n");
   CHECK(text_of(done_line(options, R"(,"started_at":"x","suspect":true)")) ==
         text_of(done_line(options, R"("started_at":"x","suspect":true)")));
 }
