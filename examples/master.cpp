@@ -89,7 +89,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   options.websocket.port = options.agents.port;
   options.http.host = options.api.host;
   options.http.port = options.api.port;
-  options.http.any_host = options.insecure;
+  options.http.insecure = options.insecure;
   if (options.master.name.empty())
     options.master.name = examples::host_name() + "." + std::to_string(options.api.port);
 

@@ -17,7 +17,8 @@ sh "$root/cmake/install_packages.sh" \
   nginx-light nsd openssl curl perl procps iproute2 ca-certificates binutils
 
 if command -v ccache >/dev/null; then
-  export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  # Another checkout of the same sources finds what this one compiled.
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 fi
 
 build() {

@@ -20,20 +20,27 @@ namespace probekit {
 
 class Master;
 
+/// Without tokens anyone who reaches the port may do anything: so, unless `insecure`, only loopback
+/// is listened on and requests whose `Host` is not loopback are answered 403. A foreign `Origin`
+/// is always answered 403.
 struct HttpApiOptions {
-  std::string host = "127.0.0.1";  ///< an IP address
+  std::string host = "127.0.0.1";  ///< an IP address; of loopback unless `insecure`
   std::uint16_t port = 8766;       ///< 0 picks a free one
   // behaviour
-  /// Any `Host` header is served, not only loopback names. Only behind something that checks.
-  bool any_host = false;
+  bool insecure = false;  ///< any address may be listened on, any `Host` is served
   // limits
+  /// 1 to 65536; one more is answered 503 and closed. Each needs at most 64 KiB, and 200 KiB more
+  /// while it reads results or 2 MiB more while it uploads.
   std::size_t connections_max = 1024;
-  std::size_t uploads_max = 16;
+  std::size_t uploads_max = 16;  ///< at once, at least 1; one more is answered 429
+  /// Of an import, 256 bytes to 1 MiB; a longer line is rejected, the others are not.
   std::size_t line_bytes_max = 64 * 1024;
   // timing
-  std::chrono::seconds idle_timeout{60};  ///< a reader or writer without progress is dropped
+  /// 1 s to 1 day. A client that moved no byte for so long although one was due is dropped, and
+  /// so is one whose request's head is not complete by then.
+  std::chrono::seconds idle_timeout{60};
   // injected
-  std::shared_ptr<Log> log;
+  std::shared_ptr<Log> log;  ///< null: the master's
 };
 
 /// *Threads*: distinct objects; start() and stop() from one thread.

@@ -31,7 +31,7 @@ void require(bool fine, const char* what) {
 }
 
 void check(const HttpApiOptions& options) {
-  require(api::is_loopback_address(options.host),
+  require(options.insecure || api::is_loopback_address(options.host),
           "host: without tokens only a loopback address may be listened on");
   require(options.connections_max >= 1 && options.connections_max <= kConnectionsMax,
           "connections_max: not 1 to 65536");
@@ -48,7 +48,7 @@ std::shared_ptr<Answer> answer(api::ApiContext& context, Exchange& exchange,
     exchange.respond(api::to_response(problem));
     return nullptr;
   };
-  if (const auto refusal = api::guard(request)) return refuse(*refusal);
+  if (const auto refusal = api::guard(request, context.options.insecure)) return refuse(*refusal);
   api::Routed routed = api::find_route(request.method, request.path());
   if (!routed.route) return refuse(routed.problem);
   if (!routed.route->make) return refuse(api::unsupported(routed.route->unsupported));

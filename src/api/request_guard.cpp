@@ -62,14 +62,14 @@ bool is_loopback_authority(std::string_view authority) {
   return equal_ignoring_case(host, "localhost") || is_loopback_address(host);
 }
 
-std::optional<Problem> guard(const HttpRequest& request) {
+std::optional<Problem> guard(const HttpRequest& request, bool any_host) {
   if (auto refusal = check_framing(request)) return refusal;
   const std::size_t hosts = request.count("Host");
   if (hosts > 1 || (hosts == 0 && !request.http_1_0)) {
     return problem(400, "exactly one Host header is required");
   }
   const std::string host = hosts == 1 ? *request.header("Host") : std::string();
-  if (hosts == 1 && !is_loopback_authority(host)) {
+  if (!any_host && hosts == 1 && !is_loopback_authority(host)) {
     return problem(403, "the Host header must name a loopback address, as there are no tokens");
   }
   for (const HttpHeader& header : request.headers) {

@@ -15,8 +15,8 @@
 
 namespace probekit::api {
 
-/// Why the request is refused; empty: it is not.
-std::optional<Problem> guard(const HttpRequest& request);
+/// Why the request is refused; empty: it is not. `any_host`: names other than loopback are served.
+std::optional<Problem> guard(const HttpRequest& request, bool any_host = false);
 
 /// `localhost`, 127.0.0.0/8 or `[::1]`, with or without a port.
 bool is_loopback_authority(std::string_view authority);
