@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/codec.hpp"
 
+#include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -447,6 +449,54 @@ TEST_CASE("a close text carries how long to stay away", "[protocol][codec]") {
   std::string accents;
   for (int i = 0; i < 100; ++i) accents += "\xc3\xa9";
   CHECK(close_text(accents, 0s).size() == 122);
+}
+
+namespace {
+
+// The blocks marked as JSON, one text each.
+std::vector<std::string> examples_of(std::istream& page) {
+  std::vector<std::string> examples;
+  bool inside = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line == "```json") {
+      inside = true;
+      examples.emplace_back();
+    } else if (line == "```") {
+      inside = false;
+    } else if (inside) {
+      examples.back() += line + "\n";
+    }
+  }
+  return examples;
+}
+
+std::string without_space(const std::string& json) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '"') quoted = !quoted;  // the examples have no escapes
+    if (quoted || (json[i] != ' ' && json[i] != '\n')) out += json[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("each example of docs/protocol.md is decoded, and written back as it stands",
+          "[protocol][codec][docs]") {
+  const std::string here = __FILE__;
+  std::ifstream page{here.substr(0, here.rfind("tests/unit/")) + "docs/protocol.md"};
+  REQUIRE(page);
+  std::set<std::size_t> kinds;
+  for (const std::string& example : examples_of(page)) {
+    INFO(example);
+    const auto decoded = decode(example);
+    if (!decoded) FAIL(decoded.error().message());
+    kinds.insert(decoded->index());
+    if (std::holds_alternative<Ignored>(*decoded)) continue;
+    CHECK(without_space(text_of(*decoded)) == without_space(example));
+  }
+  CHECK(kinds.size() == std::variant_size_v<Message>);
 }
 
 }  // namespace probekit::protocol
