@@ -201,7 +201,7 @@ class ProbingThread final : private ProbeSink {
       hungry_.store(asked > 0);
       freed_ = false;
       if (asked == 0) break;
-      TaskQueue::Popped popped = core_.queue->pop(asked, loop_.now());
+      TaskQueue::Popped popped = core_.queue->pop(asked, loop_.clock_now());
       const bool more = popped.start.size() == asked;
       if (more) core_.wake(1, this);
       hand_back(popped);

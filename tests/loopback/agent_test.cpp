@@ -328,7 +328,7 @@ TEST_CASE("nothing is notified once stop returned, and stopping twice is fine", 
   CHECK(world.connected == connected);
 }
 
-TEST_CASE("options out of range are refused by name", "[agent]") {
+TEST_CASE("agent options out of range are refused by name", "[agent]") {
   MemoryNetwork network;
   const auto refused = [&](void (*change)(AgentOptions&), const std::string& name) {
     AgentOptions options = small_options();

@@ -484,8 +484,7 @@ std::string without_space(const std::string& json) {
 
 TEST_CASE("each example of docs/protocol.md is decoded, and written back as it stands",
           "[protocol][codec][docs]") {
-  const std::string here = __FILE__;
-  std::ifstream page{here.substr(0, here.rfind("tests/unit/")) + "docs/protocol.md"};
+  std::ifstream page{std::string{PROBEKIT_SOURCE_DIR} + "/docs/protocol.md"};
   REQUIRE(page);
   std::set<std::size_t> kinds;
   for (const std::string& example : examples_of(page)) {
