@@ -71,12 +71,15 @@ class DnsRunner final : public ProbeRunner {
   void finish(Probe& probe, ProbeResult result);
   std::unique_ptr<Probe> take(Running::iterator at);
   void refuse(std::uint64_t id, FailureKind kind, std::string message);
+  const std::string& text_of(const Address& server);
 
   ProbeLoop& loop_;
   const ProbeEnvironment& environment_;
   ProbeSink& sink_;
   DnsClient client_;
   NameServers name_servers_;
+  Address last_server_;  // with its text: most probes ask the same one
+  std::string last_server_text_;
   Running running_;
   std::vector<std::unique_ptr<Probe>> pool_;
 };
@@ -133,6 +136,15 @@ void DnsRunner::refuse(std::uint64_t id, FailureKind kind, std::string message) 
   sink_.on_result(id, std::move(result));
 }
 
+const std::string& DnsRunner::text_of(const Address& server) {
+  if (last_server_text_.empty() || server.bytes != last_server_.bytes ||
+      server.port != last_server_.port || server.v6 != last_server_.v6) {
+    last_server_ = server;
+    last_server_text_ = server.to_string();
+  }
+  return last_server_text_;
+}
+
 void DnsRunner::on_timeout(Probe& probe) {
   client_.abandon(probe);
   finish(probe,
@@ -167,7 +179,7 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
   ProbeResult result;
   DnsResult& dns = result.dns.emplace();
   dns.rcode = dns_rcode_name(message->rcode);
-  dns.server = probe.server.to_string();
+  dns.server = text_of(probe.server);
   dns.transport = reply.tcp ? "tcp" : "udp";
   const std::pair<bool, const char*> flags[] = {{message->aa, "aa"}, {message->tc, "tc"},
                                                 {message->rd, "rd"}, {message->ra, "ra"},
@@ -193,7 +205,7 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
 
 void DnsRunner::finish(Probe& probe, ProbeResult result) {
   const std::uint64_t id = probe.id;
-  result.address = result.dns ? result.dns->server : probe.server.to_string();
+  result.address = text_of(probe.server);
   result.started_at = probe.started_at;
   result.duration = since(probe.started, loop_.clock_now());
   result.phases.push_back({"query_us", result.duration});

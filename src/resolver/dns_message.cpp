@@ -5,7 +5,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -58,6 +60,12 @@ void append_escaped(std::string& out, unsigned char byte, std::string_view speci
   }
   if (special.find(static_cast<char>(byte)) != std::string_view::npos) out += '\\';
   out += static_cast<char>(byte);
+}
+
+// What nearly all labels are made of: nothing to escape.
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         (c >= 'A' && c <= 'Z');
 }
 
 // Walks the packet. After the first fault everything reads as zero and `fault` stays set, so that
@@ -126,7 +134,12 @@ class Cursor {
       if (length >= limit - at) return fail("a name ends early"), std::string{};
       wire += length + 1;
       if (wire > kNameBytesMax) return fail("a name is over 255 bytes"), std::string{};
-      for (std::size_t i = at + 1; i <= at + length; ++i) append_escaped(out, byte(i), ".\\");
+      const std::string_view label = packet_.substr(at + 1, length);
+      if (std::all_of(label.begin(), label.end(), is_plain)) {
+        out += label;
+      } else {
+        for (const char c : label) append_escaped(out, static_cast<unsigned char>(c), ".\\");
+      }
       out += '.';
       at += length + 1;
     }
@@ -157,9 +170,20 @@ class Cursor {
   const char* fault_ = nullptr;
 };
 
-std::string address_text(int family, std::string_view bytes) {
+std::string v4_text(std::string_view bytes) {
+  char text[16];
+  char* at = text;
+  for (const char c : bytes) {
+    if (at != text) *at++ = '.';
+    at = std::to_chars(at, text + sizeof text, static_cast<unsigned>(static_cast<unsigned char>(c)))
+             .ptr;
+  }
+  return {text, at};
+}
+
+std::string v6_text(std::string_view bytes) {
   char text[INET6_ADDRSTRLEN];
-  if (bytes.empty() || inet_ntop(family, bytes.data(), text, sizeof text) == nullptr) return {};
+  if (bytes.empty() || inet_ntop(AF_INET6, bytes.data(), text, sizeof text) == nullptr) return {};
   return text;
 }
 
@@ -199,9 +223,9 @@ std::string rdata_value(Cursor& in, std::uint16_t type, std::uint16_t dns_class,
   std::string out;
   switch (type) {
     case kDnsTypeA:
-      return address_text(AF_INET, in.bytes(4));
+      return v4_text(in.bytes(4));
     case kDnsTypeAaaa:
-      return address_text(AF_INET6, in.bytes(16));
+      return v6_text(in.bytes(16));
     case 2:   // NS
     case 5:   // CNAME
     case 12:  // PTR
@@ -251,6 +275,7 @@ std::string rdata_value(Cursor& in, std::uint16_t type, std::uint16_t dns_class,
 
 void read_section(Cursor& in, std::uint16_t count, bool holds_opt, DnsMessage& message,
                   std::vector<DnsResourceRecord>& section) {
+  section.reserve(std::min<std::size_t>(count, 16));
   for (unsigned i = 0; i < count; ++i) {
     DnsResourceRecord record;
     record.name = in.name();
