@@ -1444,7 +1444,8 @@ class Witness {
   void reconnect() {
     if (lost_.empty()) return;
     const std::uint32_t which = below(static_cast<std::uint32_t>(lost_.size()));
-    auto [previous, living] = std::move(lost_[which]);
+    const SessionId previous = lost_[which].first;
+    const Living living = std::move(lost_[which].second);
     lost_.erase(lost_.begin() + which);
     for (const auto& [session, other] : living_) {
       if (other.agent == living.agent) return;  // its name is taken
