@@ -8,7 +8,8 @@
 // The library knows nothing of a suspended connection, not even that its client left; while a
 // client waits for its response its socket is watched here. Nor does it hear of a client that
 // leaves right behind its last bytes: it reads them, takes the short count for all there is, and
-// gets no second edge. Once a second we look for those.
+// gets no second edge. Once a second we look for those, and for clients that have been sending a
+// request's head for too long, byte by byte.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -70,7 +71,8 @@ class MicrohttpdExchange;
 /// A connection the library has.
 struct Client {
   int socket = -1;
-  MicrohttpdExchange* exchange = nullptr;  // none between requests
+  MicrohttpdExchange* exchange = nullptr;   // none between requests
+  SteadyTime head_due = SteadyTime::max();  // while a request's head is to come
 };
 
 class MicrohttpdExchange final : public Exchange {
@@ -497,7 +499,8 @@ void MicrohttpdServer::sweep() {
   for (const Client* client : clients_) {
     if (client->exchange && !client->exchange->needs_client()) continue;
     char byte = 0;
-    if (recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+    if (client->head_due <= loop_.now() ||
+        recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
       shutdown(client->socket, SHUT_RDWR);  // of this the library hears
     }
   }
@@ -542,14 +545,18 @@ MHD_Result MicrohttpdServer::on_access(void* self, MHD_Connection* connection, c
                                        std::size_t* upload_size, void** exchange) {
   if (!*exchange) return MHD_NO;
   return static_cast<MicrohttpdServer*>(self)->guarded(MHD_NO, [&] {
+    client_of(connection).head_due = SteadyTime::max();
     return static_cast<MicrohttpdExchange*>(*exchange)->on_access(connection, method, version,
                                                                   upload, upload_size);
   });
 }
 
-void MicrohttpdServer::on_completed(void*, MHD_Connection* connection, void** exchange,
+void MicrohttpdServer::on_completed(void* self, MHD_Connection* connection, void** exchange,
                                     MHD_RequestTerminationCode) {
-  client_of(connection).exchange = nullptr;
+  const auto* server = static_cast<const MicrohttpdServer*>(self);
+  Client& client = client_of(connection);
+  client.exchange = nullptr;
+  client.head_due = server->loop_.now() + server->options_.idle_timeout;
   delete static_cast<MicrohttpdExchange*>(std::exchange(*exchange, nullptr));
 }
 
@@ -561,6 +568,7 @@ void MicrohttpdServer::on_connection(void* self, MHD_Connection* connection, voi
     client = new Client;
     client->socket =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    client->head_due = server->loop_.now() + server->options_.idle_timeout;
     *context = client;
     server->clients_.insert(client);
   } else {

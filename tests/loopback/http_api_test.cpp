@@ -545,6 +545,17 @@ TEST_CASE("clients that stand still are dropped", "[api][loopback]") {
     client.send("GET /v1/status HTTP/1.1\r\nHost: local");
     CHECK(client.closed());
   }
+  SECTION("though they send a head byte by byte") {
+    RawHttp client(world.port);
+    const SteadyTime end = system_clock()->steady_now() + std::chrono::seconds(10);
+    const std::string head = request_head("GET", "/", "X: " + std::string(10'000, 'x') + "\r\n");
+    std::size_t sent = 0;
+    while (sent < head.size() && client.send(head.substr(sent++, 1)) &&
+           !client.closed(std::chrono::milliseconds(100)) && system_clock()->steady_now() < end) {
+    }
+    CHECK(system_clock()->steady_now() < end);
+    CHECK(sent < head.size());
+  }
   SECTION("in the middle of an upload") {
     RawHttp client(world.port);
     client.send(request_head("POST", "/v1/batches", kText + "Content-Length: 1000\r\n") + "http");
@@ -563,6 +574,24 @@ TEST_CASE("clients that stand still are dropped", "[api][loopback]") {
     run_until([&] { return world.status("api", "connections") == 1; });
     CHECK_FALSE(client.receive());
   }
+}
+
+TEST_CASE("a client that moves is not dropped, however slowly it does", "[api][loopback]") {
+  HttpApiOptions options;
+  options.idle_timeout = std::chrono::seconds(1);
+  World world(options);
+  RawHttp client(world.port);
+  client.send(request_head("POST", "/v1/batches", kText + "Transfer-Encoding: chunked\r\n"));
+  for (int i = 0; i < 8; ++i) {
+    REQUIRE(client.send(chunk("http://a.example/\n")));
+    // Nothing is answered before the end, so this is a wait.
+    REQUIRE_FALSE(client.closed(std::chrono::milliseconds(400)));
+  }
+  client.send("0\r\n\r\n");
+  const auto reply = client.receive();
+  REQUIRE(reply);
+  CHECK(reply->status == 201);
+  CHECK(text(reply->json(), "accepted") == "8");
 }
 
 TEST_CASE("a client that leaves while it waits is let go", "[api][loopback]") {
@@ -825,7 +854,7 @@ TEST_CASE("the API stops with clients in every state", "[api][loopback]") {
   CHECK(ledger.accepted == 3000);
 }
 
-TEST_CASE("options that make no sense are refused by name", "[api][loopback]") {
+TEST_CASE("API options that make no sense are refused by name", "[api][loopback]") {
   Master master{make_memory_store()};
   HttpApiOptions options;
   options.host = "0.0.0.0";

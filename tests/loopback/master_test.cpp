@@ -589,7 +589,7 @@ TEST_CASE("a drain takes what is in flight and closes agents with 1001", "[maste
   check(batch.ledger(), 8, 0, 2, 0, 0);
 }
 
-TEST_CASE("a drain that takes too long says so", "[master][drain]") {
+TEST_CASE("a master whose drain takes too long says so", "[master][drain]") {
   World world;
   auto agent = world.agent();
   agent->join("a1");
