@@ -68,5 +68,7 @@ else()
   set(PROBEKIT_PC_LIBS "${pc_libs}")
   set(PROBEKIT_PC_CFLAGS " -DPROBEKIT_SHARED")
 endif()
+# Found from where the file lies, so that the package may be installed anywhere.
+file(RELATIVE_PATH PROBEKIT_PC_UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/probekit.pc.in ${PROJECT_BINARY_DIR}/probekit.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/probekit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
