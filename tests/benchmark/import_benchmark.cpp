@@ -45,7 +45,7 @@ PipeCost run_pipe(std::uint64_t count, bool through_nginx) {
   if (through_nginx) site = std::make_unique<Site>(port);
   const auto url = site ? site->websocket() : "ws://127.0.0.1:" + std::to_string(port) + "/ws";
   const auto begin = system_clock()->steady_now();
-  run_yardstick({yardstick("bare_pipe"), "answer", url, std::to_string(count)});
+  run_yardstick({yardstick("bare_pipe"), "answer", url});
   const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
   const auto cost = json::Value::parse(*sender.read_line(10s));
   return {static_cast<double>(count) / took.count(),

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 // bare_pipe send PORT COUNT WINDOW: waits for one client, sends it COUNT tasks, WINDOW unanswered
-// at most, and reads a result for each. bare_pipe answer URL COUNT: the client. Both only encode,
+// at most, and reads a result for each. bare_pipe answer URL: the client. Both only encode,
 // send, receive and decode the same tasks and results in the same batches as a master and an agent;
 // they keep no ledger, lose everything on a cut and bound nothing.
 
