@@ -13,10 +13,11 @@
 
 #include "probekit/clock.hpp"
 #include "probekit/event_loop.hpp"
+#include "probekit/export.hpp"
 
 namespace probekit {
 
-class LagMeter {
+class PROBEKIT_EXPORT LagMeter {
  public:
   /// How often a loop measures itself when it has no timers due.
   static constexpr std::chrono::milliseconds kTick{100};
