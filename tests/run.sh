@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The probekit authors
 # SPDX-License-Identifier: MIT
 #
-# tests/run.sh [dev|asan|tsan|clang|all]...: installs what the tests need, builds, runs every test.
+# tests/run.sh [dev|fast|asan|tsan|clang|all]...: installs what the tests need, builds, runs every test.
 # Without an argument: dev. `all` is dev, then asan (everything again under AddressSanitizer and
 # UndefinedBehaviorSanitizer), then tsan (what has threads under ThreadSanitizer), then clang
 # (builds only). PROBEKIT_BUILD_DIR: where builds go (default: build/ of this checkout).
@@ -52,6 +52,11 @@ for preset in "$@"; do
       # These measure time or use the whole machine: one at a time.
       run dev -j 1 -L 'incident|consumer|benchmark'
       ;;
+    fast)
+      # What needs neither long scenarios nor other builds.
+      build dev
+      run dev -j 2 -LE 'incident|consumer|benchmark'
+      ;;
     asan)
       build asan
       ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -66,7 +71,7 @@ for preset in "$@"; do
       build clang
       ;;
     *)
-      echo "run.sh: '$preset' is not one of dev, asan, tsan, clang, all" >&2
+      echo "run.sh: '$preset' is not one of dev, fast, asan, tsan, clang, all" >&2
       exit 2
       ;;
   esac
