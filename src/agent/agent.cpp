@@ -294,6 +294,12 @@ void Agent::Impl::on_closed(const CloseReason& reason) {
   const std::string words = words_for(reason);
   const std::size_t held = session->held();
   const auto seconds = duration_cast<std::chrono::seconds>(now() - opened_at).count();
+  {
+    const std::lock_guard<std::mutex> lock{text_mutex};
+    last_disconnect = words;
+  }
+  ++disconnects;
+  is_connected = false;
   log(LogLevel::warn, "disconnected: " + words,
       {{"session", session->session().empty() ? "none" : session->session()},
        {"peer", last_facts.peer},
@@ -304,12 +310,6 @@ void Agent::Impl::on_closed(const CloseReason& reason) {
        {"recv_queue_bytes", std::to_string(last_facts.recv_queue_bytes)},
        {"send_queue_bytes", std::to_string(last_facts.send_queue_bytes)},
        {"loop_lag_us", std::to_string(loop.lag().max.count())}});
-  {
-    const std::lock_guard<std::mutex> lock{text_mutex};
-    last_disconnect = words;
-  }
-  ++disconnects;
-  is_connected = false;
   // Its own callback is still running.
   loop.post([ended = std::shared_ptr<Connection>{std::move(connection)}] {});
   session->closed(now());
