@@ -47,6 +47,8 @@ function(probekit_add_component name)
                VISIBILITY_INLINES_HIDDEN ON)
   if(BUILD_SHARED_LIBS)
     target_compile_definitions(${target} PUBLIC PROBEKIT_SHARED PRIVATE PROBEKIT_BUILDING)
+    # Libraries of ours find each other wherever they are installed.
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN")
     target_link_options(${target} PRIVATE -Wl,--no-undefined)
     if(PROBEKIT_SANITIZE)
       target_link_options(${target} PRIVATE -Wl,-z,undefs)

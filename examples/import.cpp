@@ -125,7 +125,7 @@ JsonTree follow(HttpClient& client, const std::string& id, std::ofstream& out) {
   for (;;) {
     const auto page = client.get(path + "/results?limit=10000&wait_ms=1000" +
                                  (cursor.empty() ? "" : "&after=" + examples::url_encode(cursor)));
-    if (page.status >= 300) throw std::runtime_error(problem_of(page));
+    if (page.status >= 300) throw std::runtime_error("batch " + id + ": " + problem_of(page));
     if (out.is_open()) {
       out << page.body;
       if (!out) throw std::runtime_error("--out: cannot be written");

@@ -68,6 +68,8 @@ void declare(examples::CommandLine& line, Options& options) {
 
 // The rules that need more than one flag. Empty: fine.
 std::string fault_of(const Options& options) {
+  if (!options.master.name.empty() && !probekit::is_valid_name(options.master.name))
+    return "--name: '" + options.master.name + "' must be 1 to 64 of A-Z a-z 0-9 . _ -";
   if (options.store.rfind("sqlite:", 0) == 0 || options.store.rfind("postgres:", 0) == 0)
     return "--store: this version has only 'memory'";
   if (options.store != "memory") return "--store: '" + options.store + "' is not a store: memory";
@@ -91,7 +93,8 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   options.http.port = options.api.port;
   options.http.insecure = options.insecure;
   if (options.master.name.empty())
-    options.master.name = examples::host_name() + "." + std::to_string(options.api.port);
+    options.master.name =
+        examples::host_name().substr(0, 58) + "." + std::to_string(options.api.port);
 
   probekit::Master master{probekit::make_memory_store(options.memory), options.master};
   const auto agents = master.listen(probekit::make_websocket_listener(options.websocket));

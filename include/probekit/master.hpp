@@ -33,7 +33,7 @@ namespace probekit {
 
 struct MasterOptions {
   // behaviour
-  std::string name;  ///< stable identity; empty: the host's name
+  std::string name;  ///< stable identity, 1 to 64 of A-Z a-z 0-9 . _ -; empty: the host's name
   ProbeKinds kinds;  ///< that specs may name
   // limits
   std::size_t send_buffer_limit = 1024 * 1024;  ///< unsent bytes to one agent

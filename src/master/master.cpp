@@ -48,8 +48,7 @@ std::string host_name() {
 MasterOptions completed(MasterOptions options) {
   using std::chrono::milliseconds;
   if (options.name.empty()) options.name = host_name();
-  require(options.name.size() <= kBatchNameBytesMax && is_valid_utf8(options.name),
-          "name: at most 256 bytes of UTF-8");
+  require(is_valid_name(options.name), "name: must be 1 to 64 of A-Z a-z 0-9 . _ -");
   require(options.send_buffer_limit >= 1, "send_buffer_limit: at least 1");
   require(options.results_bytes >= protocol::kResultsBytesMin, "results_bytes: at least 131072");
   require(options.uncommitted_bytes_max >= protocol::kResultsBytesMin,

@@ -58,6 +58,8 @@ AgentProcess::AgentProcess(const std::string& name, const std::string& master_ur
                                        folder_.path());
 }
 
-void AgentProcess::wait_until_connected() { process_->expect_line("connected: "); }
+void AgentProcess::wait_until_connected(std::chrono::milliseconds timeout) {
+  process_->expect_line("connected: ", timeout);
+}
 
 }  // namespace probekit::test

@@ -5,6 +5,7 @@
 /// \file
 /// The real programs: a master process and agent processes, with flags of the test's choice.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -50,7 +51,7 @@ class AgentProcess {
 
   Process& process() noexcept { return *process_; }
   /// Until it was welcomed once more.
-  void wait_until_connected();
+  void wait_until_connected(std::chrono::milliseconds timeout = std::chrono::seconds(15));
 
  private:
   TemporaryFolder folder_;

@@ -77,15 +77,16 @@ std::string RawWebSocket::request(const std::vector<RawHeader>& headers, const s
 
 bool RawWebSocket::open() { return request(good_headers()).compare(0, 13, "HTTP/1.1 101 ") == 0; }
 
-void RawWebSocket::send_bytes(std::string_view bytes) {
+bool RawWebSocket::send_bytes(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) return;  // the other side closed; reading tells
+    if (sent < 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
+  return true;
 }
 
-void RawWebSocket::send_frame_head(RawOpcode opcode, std::uint64_t payload_bytes, bool fin,
+bool RawWebSocket::send_frame_head(RawOpcode opcode, std::uint64_t payload_bytes, bool fin,
                                    bool masked) {
   std::string head;
   head += static_cast<char>((fin ? 0x80U : 0U) | static_cast<unsigned>(opcode));
@@ -104,18 +105,18 @@ void RawWebSocket::send_frame_head(RawOpcode opcode, std::uint64_t payload_bytes
     head += static_cast<char>(payload_bytes >> (8U * static_cast<unsigned>(i)) & 0xFFU);
   }
   if (masked) head.append(reinterpret_cast<const char*>(kMask.data()), kMask.size());
-  send_bytes(head);
+  return send_bytes(head);
 }
 
-void RawWebSocket::send_frame(RawOpcode opcode, std::string_view payload, bool fin, bool masked) {
-  send_frame_head(opcode, payload.size(), fin, masked);
+bool RawWebSocket::send_frame(RawOpcode opcode, std::string_view payload, bool fin, bool masked) {
+  if (!send_frame_head(opcode, payload.size(), fin, masked)) return false;
   std::string bytes(payload);
   if (masked) {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       bytes[i] = static_cast<char>(static_cast<unsigned char>(bytes[i]) ^ kMask[i % 4]);
     }
   }
-  send_bytes(bytes);
+  return send_bytes(bytes);
 }
 
 bool RawWebSocket::fill(std::chrono::milliseconds timeout) {

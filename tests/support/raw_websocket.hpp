@@ -55,10 +55,11 @@ class RawWebSocket {
   /// request() with good_headers(); false unless answered by 101.
   bool open();
 
-  void send_bytes(std::string_view bytes);
-  void send_frame(RawOpcode opcode, std::string_view payload, bool fin = true, bool masked = true);
+  /// These return false when the connection ended before all was written.
+  bool send_bytes(std::string_view bytes);
+  bool send_frame(RawOpcode opcode, std::string_view payload, bool fin = true, bool masked = true);
   /// Only the head of a frame that claims so many bytes.
-  void send_frame_head(RawOpcode opcode, std::uint64_t payload_bytes, bool fin = true,
+  bool send_frame_head(RawOpcode opcode, std::uint64_t payload_bytes, bool fin = true,
                        bool masked = true);
 
   /// Nothing when the time is up or the connection ended.

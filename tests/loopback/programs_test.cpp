@@ -1,0 +1,343 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+// The example programs as people use them: help, refusals, configuration, signals, exit codes.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "support/catch.hpp"
+#include "support/cluster.hpp"
+#include "support/run_until.hpp"
+#include "support/target_site.hpp"
+
+namespace probekit::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+struct Ran {
+  int code = -1;
+  std::string output;
+  std::string errors;
+};
+
+Ran finish(Process& process) {
+  Ran ran;
+  while (const auto line = process.read_line(30s)) ran.output += *line + '\n';
+  const auto code = process.wait(10s);
+  REQUIRE(code);
+  ran.code = *code;
+  ran.errors = process.errors();
+  return ran;
+}
+
+Ran run(std::vector<std::string> command) {
+  const TemporaryFolder folder;
+  command.front() = program(command.front());
+  Process process{command, folder.path()};
+  return finish(process);
+}
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream{path, std::ios::binary} << text;
+}
+
+std::string read(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream{path, std::ios::binary}.rdbuf();
+  return text.str();
+}
+
+std::ptrdiff_t lines_in(const std::string& text) {
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+const std::vector<std::string> kPrograms{"probekit-master", "probekit-agent", "probekit-probe",
+                                         "probekit-import"};
+
+}  // namespace
+
+TEST_CASE("help names every flag, version the version", "[programs]") {
+  const std::vector<std::vector<std::string>> flags{
+      {"--agents", "--api", "--store", "--name", "--max-queued", "--results-kept", "--attempts-max",
+       "--time-to-first-message", "--send-buffer-limit", "--send-time-limit",
+       "--heartbeat-interval", "--dead-after", "--resume-grace", "--drain-time", "--insecure"},
+      {"--master", "--name", "--tag", "--concurrency", "--queue", "--threads", "--per-host",
+       "--dns-server", "--allow", "--deny", "--drain-time"},
+      {"--json", "--timeout", "--allow", "--deny"},
+      {"--api", "--name", "--kind", "--label", "--timeout", "--agents", "--priority", "--out",
+       "--follow", "--cancel-on-interrupt"}};
+  for (std::size_t i = 0; i < kPrograms.size(); ++i) {
+    CAPTURE(kPrograms[i]);
+    const Ran help = run({kPrograms[i], "--help"});
+    CHECK(help.code == 0);
+    CHECK(help.errors.empty());
+    for (const char* common : {"--help", "--version", "--config", "--log-level", "--log-format"})
+      CHECK_THAT(help.output, Contains(common));
+    for (const std::string& flag : flags[i]) CHECK_THAT(help.output, Contains(flag + " "));
+    const Ran version = run({kPrograms[i], "--version"});
+    CHECK(version.code == 0);
+    CHECK_THAT(version.output, Catch::Matchers::StartsWith(kPrograms[i] + " 0."));
+  }
+}
+
+TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]") {
+  const TemporaryFolder folder;
+  const std::string unknown_key = folder.path() + "/unknown.json";
+  const std::string not_json = folder.path() + "/broken.json";
+  write(unknown_key, R"({"no-such-flag":1})");
+  write(not_json, R"({"max-queued":)");
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"probekit-master", "--no-such-flag"}, "--no-such-flag"},
+      {{"probekit-master", "--agents", "nowhere"}, "--agents"},
+      {{"probekit-master", "--agents", "127.0.0.1:65536"}, "--agents"},
+      {{"probekit-master", "--api", "0.0.0.0:0"}, "--api"},
+      {{"probekit-master", "--max-queued", "0"}, "--max-queued"},
+      {{"probekit-master", "--max-queued", "-1"}, "--max-queued"},
+      {{"probekit-master", "--max-queued", "five"}, "--max-queued"},
+      {{"probekit-master", "--drain-time", "5"}, "--drain-time"},
+      {{"probekit-master", "--drain-time", "99999999999999999999s"}, "--drain-time"},
+      {{"probekit-master", "--send-buffer-limit", "1MB"}, "--send-buffer-limit"},
+      {{"probekit-master", "--store", "tape"}, "--store"},
+      {{"probekit-master", "--name", "a b"}, "name"},
+      {{"probekit-master", "--dead-after", "15s", "--heartbeat-interval", "15s"}, "--dead-after"},
+      {{"probekit-master", "--log-level", "loud"}, "--log-level"},
+      {{"probekit-master", "--config", unknown_key}, "no-such-flag"},
+      {{"probekit-master", "--config", not_json}, "--config"},
+      {{"probekit-master", "--config", folder.path() + "/none.json"}, "none.json"},
+      {{"probekit-agent", "--master", "http://127.0.0.1/"}, "--master"},
+      {{"probekit-agent", "--name", "a/b"}, "--name"},
+      {{"probekit-agent", "--tag", "novalue"}, "--tag"},
+      {{"probekit-agent", "--concurrency", "0"}, "--concurrency"},
+      {{"probekit-agent", "--allow", "10.0.0.0/33"}, "--allow"},
+      {{"probekit-agent", "--deny", "everything"}, "--deny"},
+      {{"probekit-agent", "--dns-server", "dns.example"}, "--dns-server"},
+      {{"probekit-agent", "--token-file", "x"}, "--token-file"},
+      {{"probekit-probe"}, "TARGET"},
+      {{"probekit-probe", "example.com"}, "example.com"},
+      {{"probekit-probe", "--timeout", "0s", "http://127.0.0.1/"}, "--timeout"},
+      {{"probekit-import"}, "FILE"},
+      {{"probekit-import", "x", "--follow", "b1"}, "--follow"},
+      {{"probekit-import", "x", "--api", "127.0.0.1:1"}, "--api"},
+      {{"probekit-import", "x", "--label", "novalue"}, "--label"},
+      {{"probekit-import", "x", "--agents", "tag"}, "--agents"},
+      {{"probekit-import", "x", "--priority", "urgent"}, "--priority"},
+  };
+  for (const auto& [command, named] : cases) {
+    std::string shown;
+    for (const std::string& word : command) shown += word + ' ';
+    CAPTURE(shown);
+    const Ran ran = run(command);
+    CHECK(ran.code == 2);
+    CHECK(ran.output.empty());
+    CHECK(lines_in(ran.errors) == 1);
+    CHECK_THAT(ran.errors, Contains(named));
+  }
+}
+
+TEST_CASE("a configuration file holds flags, and those given win", "[programs]") {
+  const TemporaryFolder folder;
+  const std::string file = folder.path() + "/master.json";
+  write(file, R"({"max-queued": 3, "heartbeat-interval": "1s", "log-format": "json"})");
+  const std::string four = "http://127.0.0.1:1/a\n" + std::string{"http://127.0.0.1:1/b\n"} +
+                           "http://127.0.0.1:1/c\nhttp://127.0.0.1:1/d\n";
+  {
+    const MasterProcess master{{"--config", file}};
+    CHECK(master.api().request("POST", "/v1/batches", "text/plain", four).status == 429);
+  }
+  {
+    const MasterProcess master{{"--config", file, "--max-queued", "4"}};
+    CHECK(master.api().request("POST", "/v1/batches", "text/plain", four).status == 201);
+  }
+}
+
+TEST_CASE("the first signal drains: what runs is finished and recorded", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url(), {"--concurrency", "4"}};
+  agent.wait_until_connected();
+  const auto batch = master.api().import({site.url("/delay/400"), site.url("/delay/401")});
+  run_until([&] { return site.requests() == 2; });
+  agent.process().signal(SIGINT);
+  CHECK(agent.process().wait(10s) == 0);
+  const auto counts = master.api().batch(batch);
+  CHECK(counts.done == 2);
+  CHECK(counts.passed == 2);
+  master.process().signal(SIGTERM);
+  CHECK(master.process().wait(10s) == 0);
+}
+
+TEST_CASE("the second signal stops at once", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url()};
+  agent.wait_until_connected();
+  master.api().import({site.url("/hang")}, "?timeout_ms=60000");
+  run_until([&] { return site.requests() == 1; });
+  agent.process().signal(SIGINT);
+  run_until([&] { return agent.process().errors().find("drain") != std::string::npos; });
+  agent.process().signal(SIGINT);
+  CHECK(agent.process().wait(5s) == 128 + SIGINT);
+}
+
+TEST_CASE("a drain that cannot end in time says so and ends with 1", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url(), {"--drain-time", "200ms"}};
+  agent.wait_until_connected();
+  master.api().import({site.url("/hang")}, "?timeout_ms=60000");
+  run_until([&] { return site.requests() == 1; });
+  agent.process().signal(SIGTERM);
+  CHECK(agent.process().wait(10s) == 1);
+  CHECK_THAT(agent.process().errors(), Contains("probekit-agent: "));
+}
+
+TEST_CASE("a port in use ends the master with 1 and the flag's name", "[programs]") {
+  const MasterProcess first;
+  const Ran second = run({"probekit-master", "--agents", "127.0.0.1:0", "--api",
+                          first.api_url().substr(std::string{"http://"}.size())});
+  CHECK(second.code == 1);
+  CHECK_THAT(second.errors, Contains("--api: "));
+}
+
+TEST_CASE("a probe prints a line and bars, and its exit code is the verdict", "[programs]") {
+  const TargetSite site;
+  const Ran good = run({"probekit-probe", site.url("/ok")});
+  CHECK(good.code == 0);
+  CHECK_THAT(good.output, Catch::Matchers::StartsWith("passed  " + site.url("/ok")));
+  CHECK_THAT(good.output, Contains("first_byte"));
+  CHECK_THAT(good.output, Contains("#"));
+
+  const Ran mixed = run({"probekit-probe", "--json", site.url("/ok"), site.url("/status/500")});
+  CHECK(mixed.code == 1);
+  REQUIRE(lines_in(mixed.output) == 2);
+  const auto passed = json::Value::parse(mixed.output.substr(0, mixed.output.find('\n')));
+  REQUIRE(passed);
+  CHECK(text_at(*passed, "verdict") == "passed");
+  CHECK(text_at(*passed, "target") == site.url("/ok"));
+  const auto failed = json::Value::parse(mixed.output.substr(
+      mixed.output.find('\n') + 1, mixed.output.size() - mixed.output.find('\n') - 2));
+  REQUIRE(failed);
+  CHECK(text_at(*failed, "verdict") == "failed");
+  CHECK(text_at(*failed->find("failure"), "kind") == "assertion");
+
+  const Ran late = run({"probekit-probe", "--timeout", "100ms", site.url("/hang")});
+  CHECK(late.code == 1);
+  CHECK_THAT(late.output, Contains("timeout: "));
+
+  const Ran denied = run({"probekit-probe", "--deny", "127.0.0.0/8", site.url("/ok")});
+  CHECK(denied.code == 1);
+  CHECK_THAT(denied.output, Contains("denied: ") && Contains("127.0.0.0/8"));
+}
+
+TEST_CASE("an import writes every result, sums up, and can be followed again", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url()};
+  agent.wait_until_connected();
+  const TemporaryFolder folder;
+  std::string list = "# two kinds of pages\n\n";
+  for (int n = 0; n < 20; ++n) list += site.url("/ok?n=") + std::to_string(n) + "\r\n";
+  list += site.url("/status/404") + "\nnot a target\n";
+  write(folder.path() + "/list.txt", list);
+  const std::string out = folder.path() + "/results.ndjson";
+  const Ran import = run({"probekit-import", folder.path() + "/list.txt", "--api", master.api_url(),
+                          "--name", "nightly", "--label", "team=web", "--timeout", "5s", "--agents",
+                          "name:here", "--out", out});
+  CHECK(import.code == 0);
+  CHECK_THAT(import.errors, Contains("accepted 21, rejected 1"));
+  CHECK_THAT(import.errors, Contains("list.txt:24: "));
+  CHECK_THAT(import.output, Contains("accepted   21 = done 21 + expired 0 + cancelled 0"));
+  CHECK_THAT(import.output, Contains("passed 20, failed 1"));
+  CHECK_THAT(import.output, Contains("assertion 1"));
+  CHECK_THAT(import.output, Contains("p99"));
+  const std::string results = read(out);
+  CHECK(lines_in(results) == 21);
+  const auto line = json::Value::parse(results.substr(0, results.find('\n')));
+  REQUIRE(line);
+  CHECK(text_at(*line->find("labels"), "team") == "web");
+  CHECK(text_at(*line, "agent") == "here");
+
+  const auto listed = master.api().get("/v1/batches").json();
+  const auto& batch = listed.find("items")->as_array()->front();
+  CHECK(text_at(batch, "name") == "nightly");
+  const Ran again = run({"probekit-import", "--follow", text_at(batch, "id"), "--api",
+                         master.api_url(), "--out", out});
+  CHECK(again.code == 0);
+  CHECK(again.output == import.output);
+  CHECK(read(out) == results);
+}
+
+TEST_CASE("an import reads standard input and says what the master refuses", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url()};
+  agent.wait_until_connected();
+  const TemporaryFolder folder;
+  const std::string command = "echo " + site.url("/ok") + " | " + program("probekit-import") +
+                              " - --api " + master.api_url();
+  Process piped{{"/bin/sh", "-c", command}, folder.path()};
+  const Ran ran = finish(piped);
+  CHECK(ran.code == 0);
+  CHECK_THAT(ran.output, Contains("accepted   1 = done 1"));
+
+  write(folder.path() + "/bad.txt", "nonsense\n");
+  const Ran bad = run({"probekit-import", folder.path() + "/bad.txt", "--api", master.api_url()});
+  CHECK(bad.code == 1);
+  const Ran unknown = run({"probekit-import", "--follow", "b999", "--api", master.api_url()});
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.errors, Contains("b999"));
+  const Ran nobody =
+      run({"probekit-import", folder.path() + "/bad.txt", "--api", "http://127.0.0.1:1"});
+  CHECK(nobody.code == 1);
+  CHECK_THAT(nobody.errors, Contains("127.0.0.1"));
+}
+
+TEST_CASE("an interrupted import says how to follow it, or cancels it", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url()};
+  agent.wait_until_connected();
+  const TemporaryFolder folder;
+  write(folder.path() + "/list.txt", site.url("/hang") + "\n");
+  const bool cancel = GENERATE(false, true);
+  std::vector<std::string> command{program("probekit-import"),
+                                   folder.path() + "/list.txt",
+                                   "--api",
+                                   master.api_url(),
+                                   "--timeout",
+                                   "60s"};
+  if (cancel) command.emplace_back("--cancel-on-interrupt");
+  Process import{command, folder.path()};
+  const auto before = site.requests();
+  run_until([&] { return site.requests() > before; });
+  import.signal(SIGINT);
+  const Ran ran = finish(import);
+  CHECK(ran.code == 1);
+  const auto listed = master.api().get("/v1/batches").json();
+  const std::string id = text_at(listed.find("items")->as_array()->front(), "id");
+  CHECK_THAT(ran.errors, Contains(id));
+  if (cancel) {
+    run_until([&] { return master.api().batch(id).state == "cancelled"; }, 15s);
+  } else {
+    CHECK_THAT(ran.errors, Contains("--api " + master.api_url() + " --follow " + id));
+    CHECK(master.api().batch(id).in_flight == 1);
+  }
+}
+
+TEST_CASE("the embedded program accounts for what it is given", "[programs]") {
+  const TargetSite site;
+  const Ran ran =
+      run({"probekit-embedded", site.url("/ok"), site.url("/ok?2"), site.url("/status/500")});
+  CHECK(ran.code == 0);
+  CHECK(lines_in(ran.output) == 4);
+  CHECK_THAT(ran.output, Contains("accepted 3 = done 3 (passed 2, failed 1)"));
+  CHECK(run({"probekit-embedded", "nonsense"}).code == 2);
+}
+
+}  // namespace probekit::test
