@@ -178,7 +178,11 @@ struct HttpRunner::Calls {
   static std::size_t header(char* text, std::size_t /*one*/, std::size_t size, void* user) {
     Probe& probe = self(user);
     if (probe.times.stage() != HttpStage::receiving) {
-      probe.times.enter(HttpStage::receiving, probe.runner.loop_.clock_now());
+      const SteadyTime now = probe.runner.loop_.clock_now();
+      // Sent and answered within one call of libcurl: the wait was too short to be seen.
+      if (probe.times.stage() == HttpStage::sending)
+        probe.times.enter(HttpStage::waiting, now - std::chrono::microseconds{1});
+      probe.times.enter(HttpStage::receiving, now);
     }
     const std::string_view line(text, size);
     probe.header_bytes += size;
