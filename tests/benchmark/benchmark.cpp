@@ -57,6 +57,12 @@ void Report::add(std::string bar, std::string quantity, double ours, double yard
   std::fprintf(stderr, "%s %s: %.2f\n", row.bar.c_str(), row.quantity.c_str(), row.ratio);
 }
 
+void Report::add(std::string bar, std::string quantity, double ours, double yardstick,
+                 std::string unit, double ratio) {
+  rows_.push_back(
+      {std::move(bar), std::move(quantity), ours, yardstick, std::move(unit), ratio, "", false});
+}
+
 void Report::missing(const std::string& bar, const std::string& why) {
   missing_.push_back(bar + ": not measured: " + why);
 }
@@ -67,7 +73,10 @@ void Report::print() const {
   for (const auto& row : rows_)
     std::printf("| %s | %s | %.2f | %.2f | %s | %.2f | %s | %s |\n", row.bar.c_str(),
                 row.quantity.c_str(), row.ours, row.yardstick, row.unit.c_str(), row.ratio,
-                row.target.c_str(), row.reached ? "yes" : "no");
+                row.target.empty() ? "-" : row.target.c_str(),
+                row.target.empty() ? "-"
+                : row.reached      ? "yes"
+                                   : "no");
   for (const auto& line : missing_) std::printf("\n%s\n", line.c_str());
   std::fflush(stdout);
 }
@@ -92,10 +101,12 @@ void Report::write_json(const std::string& path) const {
     writer.string(row.unit);
     writer.key("ratio");
     writer.number(row.ratio);
-    writer.key("target");
-    writer.string(row.target);
-    writer.key("reached");
-    writer.boolean(row.reached);
+    if (!row.target.empty()) {
+      writer.key("target");
+      writer.string(row.target);
+      writer.key("reached");
+      writer.boolean(row.reached);
+    }
     writer.end_object();
   }
   writer.end_array();

@@ -25,7 +25,7 @@ struct Row {
   double yardstick = 0;
   std::string unit;
   double ratio = 0;
-  std::string target;  ///< "at most 1.4"
+  std::string target;  ///< "at most 1.4", "" for none
   bool reached = false;
 };
 
@@ -36,6 +36,9 @@ class Report {
   /// `ratio` against `bar`.
   void add(std::string bar, std::string quantity, double ours, double yardstick, std::string unit,
            double ratio, Sense sense, double target);
+  /// A ratio worth knowing that has no bar of its own.
+  void add(std::string bar, std::string quantity, double ours, double yardstick, std::string unit,
+           double ratio);
   /// Something could not be measured, and why.
   void missing(const std::string& bar, const std::string& why);
   void print() const;
@@ -74,7 +77,8 @@ class Site {
  public:
   explicit Site(std::uint16_t upstream);
   ~Site();
-  std::string http() const;   ///< "http://127.0.0.1:PORT/"
+  std::string http() const;  ///< "http://127.0.0.1:PORT/"
+  std::uint16_t https_port() const noexcept { return https_port_; }
   std::string https() const;  ///< "https://localhost:PORT/", certificate by ca_file()
   std::string websocket() const;
   std::string ca_file() const;

@@ -48,6 +48,15 @@ void measure(const Scale& scale, Report& report, const Bars& bars, std::uint64_t
   report.add(bars.cost, std::string{"agent's CPU per "} + bars.name + " probe over bare libcurl",
              cost.first, cost.second, "us", cost.ratio, Sense::at_most, bars.cost_target);
 
+  if (tls) {
+    const auto least = alternate(scale, ours, [&] {
+      return run_yardstick({yardstick("bare_https"), std::to_string(site.https_port()),
+                            std::to_string(count), site.ca_file()});
+    });
+    report.add(bars.cost, "the same over bare OpenSSL, one SSL_CTX for all", least.first,
+               least.second, "us", least.ratio);
+  }
+
   if (!installed("prometheus-blackbox-exporter") || !installed("wrk")) {
     report.missing("S4", "prometheus-blackbox-exporter and wrk are not both installed");
     return;

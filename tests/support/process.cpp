@@ -196,7 +196,7 @@ std::chrono::microseconds cpu_time(pid_t pid) {
 std::size_t resident_bytes(pid_t pid) { return status_number(pid, "VmRSS") * 1024; }
 std::size_t thread_count(pid_t pid) { return status_number(pid, "Threads"); }
 
-std::size_t receive_queue_bytes(pid_t pid, std::uint16_t remote_port) {
+std::optional<std::size_t> receive_queue_bytes(pid_t pid, std::uint16_t remote_port) {
   const auto inodes = socket_inodes(pid);
   std::ifstream table{"/proc/net/tcp"};
   std::string line;
@@ -212,7 +212,7 @@ std::size_t receive_queue_bytes(pid_t pid, std::uint16_t remote_port) {
     if (inodes.count(inode) == 0) continue;
     return std::stoul(queues.substr(queues.find(':') + 1), nullptr, 16);
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace probekit::test

@@ -68,8 +68,8 @@ std::chrono::microseconds cpu_time(pid_t pid);
 std::size_t resident_bytes(pid_t pid);
 std::size_t thread_count(pid_t pid);
 
-/// Bytes in the receive queue of the process's connection to that port, from /proc/net/tcp; 0 when
-/// there is none.
-std::size_t receive_queue_bytes(pid_t pid, std::uint16_t remote_port);
+/// Bytes in the receive queue of the process's connection to that port of IPv4, from /proc/net/tcp;
+/// nothing when there is no such connection.
+std::optional<std::size_t> receive_queue_bytes(pid_t pid, std::uint16_t remote_port);
 
 }  // namespace probekit::test
