@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstring>
-#include <limits>
 
 namespace probekit {
 namespace {
 
-constexpr std::uint64_t kUintMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t kSecondsADay = 86400;
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -115,66 +114,6 @@ std::string to_lower(std::string_view text) {
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
                                             [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  const std::size_t unit_at = text.find_first_not_of("0123456789.");
-  if (unit_at == std::string_view::npos) return std::nullopt;
-  const std::string_view unit = text.substr(unit_at);
-  std::uint64_t scale = 0;
-  if (unit == "ms") scale = 1;
-  if (unit == "s") scale = 1000;
-  if (unit == "m") scale = 60 * 1000;
-  if (unit == "h") scale = 60 * 60 * 1000;
-  if (scale == 0) return std::nullopt;
-
-  std::string_view whole = text.substr(0, unit_at);
-  std::uint64_t fraction = 0;
-  if (const std::size_t point = whole.find('.'); point != std::string_view::npos) {
-    const std::string_view digits = whole.substr(point + 1);
-    whole = whole.substr(0, point);
-    const auto value = parse_uint(digits);
-    if (!value || digits.size() > 9) return std::nullopt;
-    std::uint64_t divisor = 1;
-    for (std::size_t i = 0; i < digits.size(); ++i) divisor *= 10;
-    if (*value * scale % divisor != 0) return std::nullopt;
-    fraction = *value * scale / divisor;
-  }
-  const auto value = parse_uint(whole);
-  // Within what fits nanoseconds, so that no later conversion overflows.
-  constexpr std::uint64_t kMillisecondsMax =
-      std::numeric_limits<std::int64_t>::max() / 1'000'000 / 2;
-  if (!value || *value > (kMillisecondsMax - fraction) / scale) return std::nullopt;
-  return std::chrono::milliseconds(static_cast<std::int64_t>(*value * scale + fraction));
-}
-
-std::string format_duration(std::chrono::milliseconds duration) {
-  const std::int64_t count = duration.count();
-  std::string best;
-  const auto consider = [&](std::int64_t scale, std::string_view unit) {
-    if (count % scale != 0) return;
-    std::string text;
-    append_int(text, count / scale);
-    text += unit;
-    if (best.empty() || text.size() < best.size()) best = std::move(text);
-  };
-  if (count == 0) return "0s";
-  consider(1000, "s");
-  consider(60 * 1000, "m");
-  consider(60 * 60 * 1000, "h");
-  consider(1, "ms");
-  return best;
-}
-
-std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  unsigned shift = 0;
-  if (ends_with(text, "KiB")) shift = 10;
-  if (ends_with(text, "MiB")) shift = 20;
-  if (ends_with(text, "GiB")) shift = 30;
-  if (shift != 0) text.remove_suffix(3);
-  const auto value = parse_uint(text);
-  if (!value || *value > (kUintMax >> shift)) return std::nullopt;
-  return *value << shift;
 }
 
 void append_rfc3339(std::string& out, SystemTime time) {

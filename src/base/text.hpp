@@ -3,10 +3,9 @@
 #pragma once
 
 /// \file
-/// Small text: numbers, durations, sizes, times, UTF-8. Nothing here depends on the locale or
+/// Small text: numbers, times, UTF-8. Nothing here depends on the locale or
 /// throws but for want of memory; what parses takes the whole text or nothing.
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -33,15 +32,6 @@ PROBEKIT_EXPORT bool ends_with(std::string_view text, std::string_view suffix) n
 PROBEKIT_EXPORT std::string to_lower(std::string_view text);
 /// ASCII letters without their case.
 PROBEKIT_EXPORT bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
-
-/// `250ms`, `5s`, `0.5s`, `2m`, `1h`; a unit is required, and a fraction must be whole
-/// milliseconds.
-PROBEKIT_EXPORT std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
-/// The shortest form that parse_duration() reads back: `90s`, `2m`, `1500ms`.
-PROBEKIT_EXPORT std::string format_duration(std::chrono::milliseconds duration);
-
-/// `4096`, `64KiB`, `1MiB`, `2GiB`.
-PROBEKIT_EXPORT std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 /// `2026-01-02T03:04:05.678901Z`, always six digits of a second. Years 0 to 9999; beyond, the
 /// nearest of those.

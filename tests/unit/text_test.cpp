@@ -3,9 +3,9 @@
 
 #include "base/text.hpp"
 
+#include <chrono>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -30,46 +30,6 @@ TEST_CASE("numbers are digits and nothing else", "[text]") {
   append_uint(out, ~std::uint64_t{0});
   append_int(out, std::numeric_limits<std::int64_t>::min());
   CHECK(out == "n=18446744073709551615-9223372036854775808");
-}
-
-TEST_CASE("durations are a number and a unit", "[text]") {
-  CHECK(parse_duration("250ms") == milliseconds(250));
-  CHECK(parse_duration("5s") == seconds(5));
-  CHECK(parse_duration("0.5s") == milliseconds(500));
-  CHECK(parse_duration("1.25m") == seconds(75));
-  CHECK(parse_duration("2m") == seconds(120));
-  CHECK(parse_duration("1h") == hours(1));
-  CHECK(parse_duration("0s") == seconds(0));
-  for (const char* bad :
-       {"", "5", "s", "5 s", " 5s", "-5s", "5S", "5d", "1.s", ".5s", "1.2.3s", "0.5ms", "5ss",
-        "1e3s", "99999999999999999999s", "9223372036854775807h"}) {
-    CAPTURE(bad);
-    CHECK_FALSE(parse_duration(bad));
-  }
-}
-
-TEST_CASE("a duration is written in its shortest form, which reads back", "[text]") {
-  const std::vector<std::pair<milliseconds, std::string>> cases = {
-      {milliseconds(0), "0s"}, {milliseconds(1), "1ms"}, {milliseconds(1500), "1500ms"},
-      {seconds(5), "5s"},      {seconds(90), "90s"},     {seconds(120), "2m"},
-      {seconds(3600), "1h"},   {seconds(600), "10m"},
-  };
-  for (const auto& [duration, text] : cases) {
-    CHECK(format_duration(duration) == text);
-    CHECK(parse_duration(text) == duration);
-  }
-}
-
-TEST_CASE("sizes are bytes, KiB, MiB or GiB", "[text]") {
-  CHECK(parse_bytes("0") == 0);
-  CHECK(parse_bytes("4096") == 4096);
-  CHECK(parse_bytes("64KiB") == 65536);
-  CHECK(parse_bytes("1MiB") == 1048576);
-  CHECK(parse_bytes("2GiB") == 2147483648);
-  for (const char* bad : {"", "KiB", "1KB", "1 KiB", "-1", "1kib", "99999999999GiB", "1.5MiB"}) {
-    CAPTURE(bad);
-    CHECK_FALSE(parse_bytes(bad));
-  }
 }
 
 TEST_CASE("times are RFC 3339 in UTC with microseconds", "[text]") {
