@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -15,14 +17,14 @@ namespace probekit {
 struct Notifier::Gate {
   std::mutex mutex;
   std::condition_variable left;
+  // Under the mutex.
   bool closed = false;
   std::vector<std::thread::id> inside;  // an executor may run several at once
+  std::uint64_t last_answer = 0;
+  std::map<std::uint64_t, std::function<void()>> answers;  // not begun
 
-  bool enter() {
-    const std::lock_guard<std::mutex> lock{mutex};
-    if (closed) return false;
-    inside.push_back(std::this_thread::get_id());
-    return true;
+  bool is_inside() const {
+    return std::find(inside.begin(), inside.end(), std::this_thread::get_id()) != inside.end();
   }
   void leave() {
     const std::lock_guard<std::mutex> lock{mutex};
@@ -30,6 +32,18 @@ struct Notifier::Gate {
     left.notify_all();
   }
 };
+
+namespace {
+
+template <class Gate>
+struct Leave {
+  Gate& gate;
+  ~Leave() { gate.leave(); }
+};
+template <class Gate>
+Leave(Gate&) -> Leave<Gate>;
+
+}  // namespace
 
 Notifier::Notifier(std::shared_ptr<Executor> executor)
     : gate_(std::make_shared<Gate>()), executor_(std::move(executor)) {
@@ -40,23 +54,63 @@ Notifier::~Notifier() { close(); }
 
 void Notifier::post(std::function<void()> notify) {
   executor_->post([gate = gate_, notify = std::move(notify)] {
-    if (!gate->enter()) return;
-    struct Leave {
-      Gate& gate;
-      ~Leave() { gate.leave(); }
-    } leave{*gate};
+    {
+      const std::lock_guard<std::mutex> lock{gate->mutex};
+      if (gate->closed) return;
+      gate->inside.push_back(std::this_thread::get_id());
+    }
+    const Leave leave{*gate};
     notify();
   });
 }
 
-void Notifier::close() {
-  std::unique_lock<std::mutex> lock{gate_->mutex};
-  gate_->closed = true;
-  const std::thread::id self = std::this_thread::get_id();
-  gate_->left.wait(lock, [&] {
-    return std::all_of(gate_->inside.begin(), gate_->inside.end(),
-                       [&](std::thread::id one) { return one == self; });
+void Notifier::answer(std::function<void()> done) {
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard<std::mutex> lock{gate_->mutex};
+    if (!gate_->closed) {
+      number = ++gate_->last_answer;
+      gate_->answers.emplace(number, std::move(done));
+    }
+  }
+  if (number == 0) return executor_->post(std::move(done));
+  executor_->post([gate = gate_, number] {
+    std::function<void()> run;
+    {
+      const std::lock_guard<std::mutex> lock{gate->mutex};
+      const auto found = gate->answers.find(number);
+      if (gate->closed || found == gate->answers.end()) return;  // close() runs it
+      run = std::move(found->second);
+      gate->answers.erase(found);
+      gate->inside.push_back(std::this_thread::get_id());
+    }
+    const Leave leave{*gate};
+    run();
   });
+}
+
+void Notifier::close() {
+  std::map<std::uint64_t, std::function<void()>> answers;
+  {
+    std::unique_lock<std::mutex> lock{gate_->mutex};
+    gate_->closed = true;
+    if (!gate_->is_inside()) gate_->left.wait(lock, [&] { return gate_->inside.empty(); });
+    if (gate_->answers.empty()) return;
+    answers.swap(gate_->answers);
+    gate_->inside.push_back(std::this_thread::get_id());
+  }
+  const Leave leave{*gate_};
+  for (const auto& one : answers) {
+    try {
+      one.second();
+    } catch (...) {  // no executor is there to take it
+    }
+  }
+}
+
+bool Notifier::is_inside() const {
+  const std::lock_guard<std::mutex> lock{gate_->mutex};
+  return gate_->is_inside();
 }
 
 }  // namespace probekit

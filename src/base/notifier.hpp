@@ -14,6 +14,8 @@
 
 namespace probekit {
 
+/// Runs everything on the host's executor, never inside the call and with no lock held, and what is
+/// left over when its owner stops as close() says.
 /// *Threads*: safe to share.
 class PROBEKIT_EXPORT Notifier {
  public:
@@ -26,9 +28,16 @@ class PROBEKIT_EXPORT Notifier {
   /// Runs `notify` once on the executor, or never when close() comes first. What it throws goes to
   /// the executor.
   void post(std::function<void()> notify);
-  /// Waits for the notification that is running, unless called from within it. None runs after
-  /// it returned. Idempotent.
+  /// Runs `done` exactly once, for what a host waits for: on the executor; inside close(), when it
+  /// comes before the executor's turn; and past the gate, on the executor, when the call that
+  /// `done` answers was made after close(). What was asked before must be answered before close().
+  void answer(std::function<void()> done);
+  /// Waits for what is running, then runs the answers the executor has not come to, here. None runs
+  /// after it returned. Called from within one of them it waits for none, so that two that stop the
+  /// same owner do not wait for each other. Idempotent.
   void close();
+  /// Whether this thread is within a notification or an answer.
+  bool is_inside() const;
 
  private:
   struct Gate;
