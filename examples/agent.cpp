@@ -4,7 +4,11 @@
 // probekit-agent: connects to a master, probes, gives results back.
 
 #include <iostream>
-#include <probekit/probekit.hpp>
+#include <probekit/agent.hpp>
+#include <probekit/dns_prober.hpp>
+#include <probekit/http_prober.hpp>
+#include <probekit/websocket.hpp>
+#include <stdexcept>
 
 #include "support/command_line.hpp"
 #include "support/stop_signal.hpp"
@@ -13,11 +17,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr char kUsage[] =
+constexpr char kProgram[] = "probekit-agent";
+// Of a hello message.
+constexpr std::size_t kTagsMax = 64;
+constexpr char kFooter[] =
     "examples:\n"
     "  probekit-agent                                   master on this host\n"
     "  probekit-agent --master ws://probes.example/ws --name paris-1 --tag city=paris\n"
-    "  probekit-agent --concurrency 64 --allow 10.0.0.0/8 --dns-server 10.0.0.53";
+    "  probekit-agent --concurrency 64 --allow 10.0.0.0/8 --dns-server 10.0.0.53\n"
+    "SIGINT or SIGTERM drains; a second one ends it at once, with 130 or 143.";
 
 struct Options {
   std::vector<std::string> tags;
@@ -31,46 +39,52 @@ struct Options {
 };
 
 void declare(examples::CommandLine& line, Options& options) {
-  auto& app = line.app();
   auto& agent = options.agent;
-  app.add_option("--master", options.connector.urls, "where the master is; repeatable")
-      ->option_text("URL [ws://127.0.0.1:8765/ws]")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--name", agent.name, "stable identity")->option_text("NAME [host name]");
-  app.add_option("--tag", options.tags, "for choosing agents; repeatable")
-      ->option_text("K=V")
-      ->expected(1)
-      ->take_all();
-  line.number<std::size_t>("--concurrency", agent.concurrency, 1, 65536, "probes in flight at most")
-      ->option_text("N [512]");
-  line.number<std::size_t>("--queue", agent.queue, 1, 1048576, "tasks held and not started at most")
-      ->option_text("N [4096]");
-  line.number<std::size_t>("--threads", agent.threads, 1, 64, "probing threads")
-      ->option_text("N [cores, at most 4]");
+  line.texts("--master", options.connector.urls, "URL [ws://127.0.0.1:8765/ws]",
+             "where the master is; repeatable");
+  line.text("--name", agent.name, "NAME [host name]", "stable identity");
+  line.texts("--tag", options.tags, "K=V", "for choosing agents; repeatable");
+  line.number<std::size_t>("--concurrency", agent.concurrency, 1, 65536,
+                           "probes in flight at most");
+  line.number<std::size_t>("--queue", agent.queue, 1, 1048576,
+                           "tasks held and not started at most");
+  line.number<std::size_t>("--threads", agent.threads, 1, 64, "probing threads",
+                           "N [cores, at most 4]");
   line.number<std::size_t>("--per-host", agent.per_host, 0, 65536,
-                           "probes in flight against one host and port; 0: no limit")
-      ->option_text("N [16]");
-  app.add_option("--dns-server", options.dns_servers, "resolver; repeatable")
-      ->option_text("IP[:PORT] [the system's]")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--allow", options.allow, "addresses that may be probed; repeatable")
-      ->option_text("CIDR [public]")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--deny", options.deny, "addresses that may not; repeatable")
-      ->option_text("CIDR")
-      ->expected(1)
-      ->take_all();
-  line.duration("--drain-time", options.drain_time, "for a graceful end after SIGINT or SIGTERM");
+                           "probes in flight against one host and port; 0: no limit");
+  line.texts("--dns-server", options.dns_servers, "IP[:PORT] [the system's]",
+             "resolver; repeatable");
+  line.texts("--allow", options.allow, "CIDR [public]", "addresses that may be probed; repeatable");
+  line.texts("--deny", options.deny, "CIDR", "addresses that may not; repeatable");
+  line.duration("--drain-time", options.drain_time, 0ms,
+                "for a graceful end after SIGINT or SIGTERM");
   line.unsupported("--ca-file");
   line.unsupported("--token-file");
+}
+
+// Empty: fine.
+std::string fault_of_url(const std::string& url) {
+  // What may hold a password is not shown.
+  const std::string flag = "--master: " + (url.find('@') == url.npos ? "'" + url + "'" : "the url");
+  if (url.rfind("wss://", 0) == 0) return flag + " needs TLS, and this version has only ws://";
+  try {
+    probekit::WebSocketConnectorOptions alone;
+    alone.urls = {url};
+    probekit::make_websocket_connector(std::move(alone));
+    return {};
+  } catch (const std::invalid_argument& error) {
+    std::string text = error.what();
+    const std::string subject = "a url ";
+    if (const auto at = text.find(subject); at != text.npos) text.erase(0, at + subject.size());
+    return flag + ' ' + text;
+  }
 }
 
 // Turns the texts of flags into options. Empty: fine.
 std::string fault_of(Options& options) {
   if (options.connector.urls.empty()) options.connector.urls = {"ws://127.0.0.1:8765/ws"};
+  for (const auto& url : options.connector.urls)
+    if (auto fault = fault_of_url(url); !fault.empty()) return fault;
   if (options.agent.name.empty()) options.agent.name = examples::host_name();
   if (!probekit::is_valid_name(options.agent.name))
     return "--name: '" + options.agent.name + "' must be 1 to 64 of A-Z a-z 0-9 . _ -";
@@ -81,9 +95,11 @@ std::string fault_of(Options& options) {
       return "--tag: '" + tag + "' is not KEY=VALUE";
     options.agent.tags.push_back({tag.substr(0, equals), tag.substr(equals + 1)});
   }
+  if (options.agent.tags.size() > kTagsMax)
+    return "--tag: at most " + std::to_string(kTagsMax) + " of them";
   for (const auto& text : options.dns_servers) {
     const auto server = probekit::parse_address(text, 53);
-    if (!server) return "--dns-server: " + server.error().message();
+    if (!server) return "--dns-server: '" + text + "': " + server.error().message();
     options.agent.dns_servers.push_back(*server);
   }
   for (const auto& cidr : options.allow)
@@ -107,7 +123,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
 
   stop_signal.wait();
   const int code = examples::drain_and_wait(
-      "probekit-agent", [&](auto done) { agent.drain(options.drain_time, std::move(done)); });
+      kProgram, [&](auto done) { agent.drain(options.drain_time, std::move(done)); });
   agent.stop();
   return code;
 }
@@ -115,17 +131,15 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
 }  // namespace
 
 int main(int argc, char** argv) {
-  examples::StopSignal stop_signal;
-  examples::CommandLine line{
-      "probekit-agent", "Probes for a master: connects, takes tasks, gives results back.", kUsage};
-  Options options;
-  declare(line, options);
-  if (!line.parse(argc, argv)) return line.exit_code();
-  if (const auto fault = fault_of(options); !fault.empty())
-    return examples::usage_error("probekit-agent", fault);
-  try {
+  return examples::guarded(kProgram, [argc, argv] {
+    examples::StopSignal stop_signal;
+    examples::CommandLine line{
+        kProgram, "Probes for a master: connects, takes tasks, gives results back.", kFooter};
+    Options options;
+    declare(line, options);
+    if (!line.parse(argc, argv)) return line.exit_code();
+    if (const auto fault = fault_of(options); !fault.empty())
+      return examples::usage_error(kProgram, fault);
     return run(options, line.make_log(), stop_signal);
-  } catch (const std::invalid_argument& error) {
-    return examples::usage_error("probekit-agent", error.what());
-  }
+  });
 }

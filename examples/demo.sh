@@ -4,17 +4,23 @@
 #
 # examples/demo.sh [FILE]: installs what is missing, builds, starts a master behind nginx and two
 # agents, imports FILE with progress and prints the summary. Exits 0 when every task has its result.
-# FILE: one target a line. Without it a small local site is probed, with good, slow, redirecting,
-# failing, wrong-certificate and hanging pages and a name server, so that no network is needed.
+# FILE: one target a line, on the Internet or on loopback. Without it a small local site is probed,
+# with good, slow, redirecting, failing, wrong-certificate and hanging pages and a name server, so
+# that no network is needed.
 # PROBEKIT_BUILD_DIR: where the build goes (default: build/ of this checkout).
+# PROBEKIT_BIN_DIR: a folder of programs that are already built; then nothing is.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 list=${1:-}
 case $list in
   -h | --help)
-    sed -n '5,9s/^# //p' "$0"
+    sed -n '5,11s/^# //p' "$0"
     exit 0
+    ;;
+  -*)
+    echo "demo.sh: there is no flag '$list'" >&2
+    exit 2
     ;;
 esac
 if [ $# -gt 1 ]; then
@@ -26,42 +32,48 @@ if [ -n "$list" ] && [ ! -r "$list" ]; then
   exit 2
 fi
 
-sh "$root/cmake/install_packages.sh" \
-  g++ cmake ninja-build pkg-config libasio-dev libwebsocketpp-dev rapidjson-dev \
-  libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev nginx-light nsd openssl perl \
-  ca-certificates
+sh "$root/cmake/install_packages.sh" nginx-light nsd openssl perl ca-certificates
 
-build=${PROBEKIT_BUILD_DIR:-$root/build}/user
-echo "building in $build" >&2
-mkdir -p "$build"
-cmake -S "$root" --preset user -B "$build" -G Ninja >"$build/configure.log" 2>&1 || {
-  cat "$build/configure.log" >&2
-  exit 1
-}
-cmake --build "$build" -j "$(nproc)" >&2
-bin=$build/examples
+if [ -n "${PROBEKIT_BIN_DIR:-}" ]; then
+  bin=$PROBEKIT_BIN_DIR
+else
+  sh "$root/cmake/install_packages.sh" \
+    g++ cmake ninja-build pkg-config libasio-dev libwebsocketpp-dev rapidjson-dev \
+    libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev
+  # A folder of its own: one that was configured by hand may be for another generator.
+  build=${PROBEKIT_BUILD_DIR:-$root/build}/demo
+  generator=
+  [ -e "$build/CMakeCache.txt" ] || generator="-G Ninja"
+  echo "building in $build" >&2
+  mkdir -p "$build"
+  # shellcheck disable=SC2086
+  cmake -S "$root" --preset user -B "$build" $generator >"$build/configure.log" 2>&1 || {
+    cat "$build/configure.log" >&2
+    exit 1
+  }
+  cmake --build "$build" -j "$(nproc)" >&2
+  bin=$build/examples
+fi
 
 folder=$(mktemp -d)
 started=
 cleanup() {
   status=$?
-  trap - EXIT INT TERM
-  # Newest first: agents, then nginx, then the master.
+  trap - EXIT
+  trap '' INT TERM
+  # Newest first: the import, agents, servers, the master.
   for pid in $started; do
     kill "$pid" 2>/dev/null || true
-  done
-  for pid in $started; do
     wait "$pid" 2>/dev/null || true
   done
-  if [ "$status" -ne 0 ]; then
-    echo "demo.sh: logs are in $folder" >&2
-  else
-    rm -rf "$folder"
-  fi
+  case $status in
+    0 | 130 | 143) rm -rf "$folder" ;;
+    *) echo "demo.sh: logs are in $folder" >&2 ;;
+  esac
   exit "$status"
 }
 trap cleanup EXIT
-trap 'exit 130' INT
+trap 'printf "\ndemo.sh: interrupted\n" >&2; exit 130' INT
 trap 'exit 143' TERM
 
 # wait_for WHAT FILE PATTERN: until a line of FILE matches; prints the match's part after ": ".
@@ -160,5 +172,14 @@ for agent in demo-1 demo-2; do
   wait_for "agent $agent" "$folder/$agent.out" 'connected: ' >/dev/null
 done
 
-echo "master, nginx and two agents are up; importing $list" >&2
-"$bin/probekit-import" "$list" --api "$api" --name demo --timeout 3s
+if [ -n "$name_server" ]; then
+  echo "a master, nginx, two agents and a site with its own name server are up" >&2
+else
+  echo "a master, nginx and two agents are up" >&2
+fi
+echo "importing $list" >&2
+# Waited for, not run in front: a signal to this script alone then ends the import too.
+"$bin/probekit-import" "$list" --api "$api" --name demo --timeout 3s --cancel-on-interrupt &
+import=$!
+started="$import $started"
+wait "$import"

@@ -4,7 +4,11 @@
 // Master and agent in one program: probes the URLs given on the command line.
 
 #include <iostream>
-#include <probekit/probekit.hpp>
+#include <probekit/agent.hpp>
+#include <probekit/http_prober.hpp>
+#include <probekit/master.hpp>
+#include <probekit/stores.hpp>
+#include <probekit/transport.hpp>
 
 int main(int argc, char** argv) {
   probekit::MemoryNetwork network;  // or a WebSocket listener and connector

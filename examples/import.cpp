@@ -3,10 +3,14 @@
 
 // probekit-import: sends a list to a master as one batch, follows it to its end, sums it up.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <probekit/clock.hpp>
 #include <probekit/probe_spec.hpp>
 
 #include "support/command_line.hpp"
@@ -23,12 +27,14 @@ using examples::HttpClient;
 using examples::HttpResponse;
 using examples::JsonTree;
 
-constexpr char kUsage[] =
+constexpr char kProgram[] = "probekit-import";
+constexpr char kFooter[] =
     "examples:\n"
     "  probekit-import urls.txt                         one target a line\n"
     "  probekit-import specs.ndjson --out results.ndjson\n"
     "  grep -v ^# urls.txt | probekit-import - --timeout 5s --agents name:paris-1\n"
-    "  probekit-import --follow ID                      an earlier batch";
+    "  probekit-import --follow ID                      an earlier batch\n"
+    "Ctrl-C tells how to follow the batch later; a second one ends at once, with 130 or 143.";
 
 struct Options {
   std::string file;
@@ -36,7 +42,7 @@ struct Options {
   std::string name;
   std::string kind;
   std::vector<std::string> labels;
-  std::chrono::milliseconds timeout{0};
+  std::chrono::milliseconds timeout = probekit::kTimeoutDefault;
   std::string agents;
   std::string priority;
   std::string out;
@@ -44,12 +50,8 @@ struct Options {
   bool cancel_on_interrupt = false;
 };
 
-int usage(const std::string& message) { return examples::usage_error("probekit-import", message); }
-
-int failed(const std::string& message) {
-  std::cerr << "probekit-import: " << message << '\n';
-  return examples::kExitFailed;
-}
+int usage(const std::string& message) { return examples::usage_error(kProgram, message); }
+int failed(const std::string& message) { return examples::failure(kProgram, message); }
 
 // What a problem document says, or the status alone.
 std::string problem_of(const HttpResponse& response) {
@@ -75,23 +77,30 @@ std::string query_of(const Options& options) {
   };
   add("name", options.name);
   add("kind", options.kind);
-  if (options.timeout.count() > 0) add("timeout_ms", std::to_string(options.timeout.count()));
+  add("timeout_ms", std::to_string(options.timeout.count()));
   add("agents", options.agents);
   add("priority", options.priority);
   return query;
 }
 
 // Uploads the list. Returns the batch's id.
-std::string upload(const Options& options, HttpClient& client, const examples::Labels& labels) {
+std::string upload(const Options& options, HttpClient& client, const examples::Labels& labels,
+                   examples::ProgressDisplay& display) {
   std::ifstream file;
   if (options.file != "-") {
     file.open(options.file, std::ios::binary);
     if (!file) throw std::runtime_error(options.file + ": cannot be opened");
   }
+  std::error_code no_size;  // of a pipe
+  auto total = options.file == "-" ? 0 : std::filesystem::file_size(options.file, no_size);
+  if (no_size) total = 0;
   examples::ImportSource source{options.file == "-" ? std::cin : file, labels};
-  const auto response =
-      client.post("/v1/batches" + query_of(options), source.content_type(),
-                  [&source](char* bytes, std::size_t size) { return source.read(bytes, size); });
+  const auto response = client.post("/v1/batches" + query_of(options), source.content_type(),
+                                    [&](char* bytes, std::size_t size) {
+                                      display.show_upload(source.bytes_read(), total);
+                                      return source.read(bytes, size);
+                                    });
+  display.clear();
   const auto answer = expect(response);
   for (const auto& error : answer["errors"].elements)
     std::cerr << options.file << ':' << error["line"].text << ": " << error["detail"].text << '\n';
@@ -118,8 +127,8 @@ examples::Progress progress_of(const JsonTree& batch) {
 
 // Reads results until the batch has ended, writing them to `out` if it is open, and shows how far
 // it is. Waiting is the master's: it holds the answer until there is a result.
-JsonTree follow(HttpClient& client, const std::string& id, std::ofstream& out) {
-  examples::ProgressDisplay display;
+JsonTree follow(HttpClient& client, const std::string& id, std::ofstream& out,
+                examples::ProgressDisplay& display) {
   const auto path = "/v1/batches/" + examples::url_encode(id);
   std::string cursor;
   for (;;) {
@@ -131,11 +140,11 @@ JsonTree follow(HttpClient& client, const std::string& id, std::ofstream& out) {
       if (!out) throw std::runtime_error("--out: cannot be written");
     }
     const auto batch = expect(client.get(path));
-    display.show(progress_of(batch), std::chrono::steady_clock::now());
     if (page.next_cursor.empty() && ended(batch)) {
-      display.finish();
+      display.finish(progress_of(batch));
       return batch;
     }
+    display.show(progress_of(batch));
     if (!page.next_cursor.empty()) cursor = page.next_cursor;
   }
 }
@@ -151,6 +160,14 @@ void print_counts(const char* title, const JsonTree& counts) {
   std::cout << '\n';
 }
 
+// In the order they happen, others after them, the sum last.
+std::size_t place_of_phase(const std::string& name) {
+  constexpr const char* kOrder[] = {"dns_us",        "connect_us", "tls_us",  "send_us",
+                                    "first_byte_us", "receive_us", "query_us"};
+  const auto* const found = std::find(std::begin(kOrder), std::end(kOrder), name);
+  return static_cast<std::size_t>(found - kOrder) + (name == "duration_us" ? 1 : 0);
+}
+
 void print_summary(const JsonTree& batch, const JsonTree& summary) {
   std::cout << "accepted   " << batch["accepted"].text << " = done " << batch["done"].text
             << " + expired " << batch["expired"].text << " + cancelled " << batch["cancelled"].text
@@ -159,10 +176,15 @@ void print_summary(const JsonTree& batch, const JsonTree& summary) {
   print_counts("failures ", summary["failures"]);
   print_counts("expired  ", summary["reasons"]);
   print_counts("agents   ", summary["agents"]);
-  if (summary["phases"].members.empty()) return;
-  std::printf("%-14s %10s %10s %10s %10s\n", "phase (ms)", "p50", "p90", "p99", "max");
-  for (const auto& [name, phase] : summary["phases"].members) {
-    std::printf("%-14s", name.c_str());
+  auto phases = summary["phases"].members;
+  if (phases.empty()) return;
+  std::stable_sort(phases.begin(), phases.end(), [](const auto& a, const auto& b) {
+    return place_of_phase(a.first) < place_of_phase(b.first);
+  });
+  std::printf("%-10s %10s %10s %10s %10s  ms\n", "phases", "p50", "p90", "p99", "max");
+  for (const auto& [name, phase] : phases) {
+    const bool has_unit = name.size() > 3 && name.compare(name.size() - 3, 3, "_us") == 0;
+    std::printf("%-10s", name.substr(0, name.size() - (has_unit ? 3 : 0)).c_str());
     for (const char* column : {"p50", "p90", "p99", "max"})
       std::printf(" %10.2f", phase[column].number() / 1000);
     std::printf("\n");
@@ -184,6 +206,7 @@ int run(const Options& options, const examples::Labels& labels, examples::StopSi
   std::string id = options.follow;
   // Once interrupted the program may still cancel: only the first look counts.
   bool watching = true;
+  examples::ProgressDisplay display{probekit::system_clock()};
   HttpClient client{options.api, [&] { return watching && stop_signal.stopped(); }};
   try {
     std::ofstream out;
@@ -191,8 +214,8 @@ int run(const Options& options, const examples::Labels& labels, examples::StopSi
       out.open(options.out, std::ios::binary | std::ios::trunc);
       if (!out) return failed("--out: " + options.out + " cannot be opened for writing");
     }
-    if (id.empty()) id = upload(options, client, labels);
-    const auto batch = follow(client, id, out);
+    if (id.empty()) id = upload(options, client, labels, display);
+    const auto batch = follow(client, id, out, display);
     if (out.is_open()) {
       out.close();
       if (!out) return failed("--out: " + options.out + " cannot be written");
@@ -203,60 +226,59 @@ int run(const Options& options, const examples::Labels& labels, examples::StopSi
     return every_task_has_a_result ? examples::kExitDone : examples::kExitFailed;
   } catch (const HttpClient::Interrupted&) {
     watching = false;
-    try {
-      return interrupted(options, client, id);
-    } catch (const std::runtime_error& error) {
-      return failed(error.what());
-    }
-  } catch (const std::runtime_error& error) {
-    return failed(error.what());
+    display.clear();
+    return interrupted(options, client, id);
+  } catch (const std::runtime_error&) {
+    display.clear();
+    throw;
   }
+}
+
+void declare(examples::CommandLine& line, Options& options) {
+  line.argument("FILE", options.file, "the list; - for standard input");
+  line.text("--api", options.api, "URL [http://127.0.0.1:8766]", "the master's API");
+  line.text("--name", options.name, "NAME", "of the batch");
+  line.text("--kind", options.kind, "KIND", "of targets that do not tell");
+  line.texts("--label", options.labels, "K=V", "added to each result; repeatable");
+  line.duration("--timeout", options.timeout, 1ms, probekit::kTimeoutMax,
+                "for each probe, 1ms to 2m");
+  line.text("--agents", options.agents, "SELECTOR [any]", "any, or name:a,name:b");
+  line.choice("--priority", options.priority, {"high", "normal", "low"}, "P [low]",
+              "high, normal or low");
+  line.text("--out", options.out, "FILE", "every result, a JSON line each");
+  line.text("--follow", options.follow, "ID", "an earlier batch instead of FILE");
+  line.flag("--cancel-on-interrupt", options.cancel_on_interrupt, "Ctrl-C cancels the batch");
+  line.unsupported("--token-file");
+}
+
+// Empty: fine.
+std::string fault_of(const Options& options, examples::Labels& labels) {
+  if (options.file.empty() == options.follow.empty()) return "give FILE (or -), or --follow ID";
+  if (options.api.rfind("http://", 0) != 0 && options.api.rfind("https://", 0) != 0)
+    return "--api: '" + options.api + "' is not an http:// or https:// URL";
+  for (const auto& label : options.labels) {
+    const auto equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) return "--label: '" + label + "' is not K=V";
+    labels.emplace_back(label.substr(0, equals), label.substr(equals + 1));
+  }
+  if (!options.agents.empty())
+    if (const auto selector = probekit::parse_selector(options.agents); !selector)
+      return "--agents: " + selector.error().message();
+  return {};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  examples::StopSignal stop_signal;
-  examples::CommandLine line{"probekit-import",
-                             "Sends a list of targets to a master as one batch and follows it.",
-                             kUsage};
-  Options options;
-  auto& app = line.app();
-  app.add_option("FILE", options.file, "the list; - for standard input");
-  app.add_option("--api", options.api, "the master's API")
-      ->option_text("URL [http://127.0.0.1:8766]");
-  app.add_option("--name", options.name, "of the batch")->option_text("NAME");
-  app.add_option("--kind", options.kind, "of targets that do not tell")->option_text("KIND");
-  app.add_option("--label", options.labels, "added to each result; repeatable")
-      ->option_text("K=V")
-      ->expected(1)
-      ->take_all();
-  line.duration("--timeout", options.timeout, "for each probe")->option_text("DUR [10s]");
-  app.add_option("--agents", options.agents, "any, or name:a,name:b")
-      ->option_text("SELECTOR [any]");
-  app.add_option("--priority", options.priority, "high, normal or low")->option_text("P [low]");
-  app.add_option("--out", options.out, "every result, a JSON line each")->option_text("FILE");
-  app.add_option("--follow", options.follow, "an earlier batch instead of FILE")->option_text("ID");
-  app.add_flag("--cancel-on-interrupt", options.cancel_on_interrupt, "Ctrl-C cancels the batch");
-  line.unsupported("--token-file");
-  if (!line.parse(argc, argv)) return line.exit_code();
-
-  if (options.file.empty() == options.follow.empty())
-    return usage("give FILE (or -), or --follow ID");
-  if (options.api.rfind("http://", 0) != 0 && options.api.rfind("https://", 0) != 0)
-    return usage("--api: '" + options.api + "' is not an http:// or https:// URL");
-  examples::Labels labels;
-  for (const auto& label : options.labels) {
-    const auto equals = label.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return usage("--label: '" + label + "' is not K=V");
-    labels.emplace_back(label.substr(0, equals), label.substr(equals + 1));
-  }
-  if (!options.agents.empty())
-    if (const auto selector = probekit::parse_selector(options.agents); !selector)
-      return usage("--agents: " + selector.error().message());
-  if (!options.priority.empty())
-    if (const auto priority = probekit::parse_priority(options.priority); !priority)
-      return usage("--priority: " + priority.error().message());
-  return run(options, labels, stop_signal);
+  return examples::guarded(kProgram, [argc, argv] {
+    examples::StopSignal stop_signal;
+    examples::CommandLine line{
+        kProgram, "Sends a list of targets to a master as one batch and follows it.", kFooter};
+    Options options;
+    declare(line, options);
+    if (!line.parse(argc, argv)) return line.exit_code();
+    examples::Labels labels;
+    if (const auto fault = fault_of(options, labels); !fault.empty()) return usage(fault);
+    return run(options, labels, stop_signal);
+  });
 }

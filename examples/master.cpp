@@ -3,8 +3,15 @@
 
 // probekit-master: takes orders over HTTP and gives them to agents over WebSocket.
 
+#include <unistd.h>
+
 #include <iostream>
-#include <probekit/probekit.hpp>
+#include <optional>
+#include <probekit/http_api.hpp>
+#include <probekit/master.hpp>
+#include <probekit/stores.hpp>
+#include <probekit/websocket.hpp>
+#include <tuple>
 
 #include "support/command_line.hpp"
 #include "support/stop_signal.hpp"
@@ -13,12 +20,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr char kUsage[] =
+constexpr char kProgram[] = "probekit-master";
+constexpr char kFooter[] =
     "examples:\n"
     "  probekit-master                                  both ports on loopback\n"
     "  probekit-master --agents 127.0.0.1:0 --api 127.0.0.1:0\n"
     "  probekit-master --heartbeat-interval 5s --dead-after 20s --config master.json\n"
-    "then: probekit-agent, and probekit-import FILE";
+    "then: probekit-agent, and probekit-import FILE\n"
+    "SIGINT or SIGTERM drains; a second one ends it at once, with 130 or 143.";
 
 struct Options {
   examples::HostPort agents{"127.0.0.1", 8765};
@@ -33,35 +42,33 @@ struct Options {
 };
 
 void declare(examples::CommandLine& line, Options& options) {
-  auto& app = line.app();
+  auto& memory = options.memory;
+  auto& master = options.master;
   line.host_port("--agents", options.agents, "where agents connect; port 0 picks a free one");
   line.host_port("--api", options.api, "the HTTP API");
-  app.add_option("--store", options.store, "where tasks and results live: memory")
-      ->option_text("STORE [memory]");
-  app.add_option("--name", options.master.name, "stable identity")
-      ->option_text("NAME [host name and port]");
-  line.number<std::uint64_t>("--max-queued", options.memory.queued_max, 1, 1'000'000'000,
-                             "tasks held at most; past it 429")
-      ->option_text("N [2000000]");
-  line.number<std::uint64_t>("--results-kept", options.memory.results_kept_max, 1, 1'000'000'000,
-                             "oldest finished batches are forgotten beyond")
-      ->option_text("N [1000000]");
-  line.number<std::uint32_t>("--attempts-max", options.memory.attempts_max, 1, 100,
-                             "agents lost with a task in hand until it expires")
-      ->option_text("N [5]");
-  line.duration("--time-to-first-message", options.master.time_to_first_message,
+  line.text("--store", options.store, "STORE [memory]", "where tasks and results live: memory");
+  line.text("--name", master.name, "NAME [host name and API port]",
+            "stable identity; give one when --api has port 0");
+  line.number<std::uint64_t>("--max-queued", memory.queued_max, 1, 1'000'000'000,
+                             "tasks held at most; past it 429");
+  line.number<std::uint64_t>("--results-kept", memory.results_kept_max, 1, 1'000'000'000,
+                             "oldest finished batches are forgotten beyond");
+  line.number<std::uint32_t>("--attempts-max", memory.attempts_max, 1, 100,
+                             "agents lost with a task in hand until it expires");
+  line.duration("--time-to-first-message", master.time_to_first_message, 1ms,
                 "an agent silent for so long is dropped");
-  line.bytes("--send-buffer-limit", options.master.send_buffer_limit,
+  line.bytes("--send-buffer-limit", master.send_buffer_limit, 1,
              "unsent bytes to one agent at most");
-  line.duration("--send-time-limit", options.websocket.send_time_limit,
+  line.duration("--send-time-limit", options.websocket.send_time_limit, 1ms,
                 "closed when nothing moves for so long");
-  line.duration("--heartbeat-interval", options.master.heartbeat_interval,
+  line.duration("--heartbeat-interval", master.heartbeat_interval, 1ms,
                 "both directions, jittered");
-  line.duration("--dead-after", options.master.dead_after, "no byte for so long: agent lost");
-  line.duration("--resume-grace", options.master.resume_grace,
+  line.duration("--dead-after", master.dead_after, 1ms, "no byte for so long: agent lost");
+  line.duration("--resume-grace", master.resume_grace, 0ms,
                 "a lost agent's tasks wait for it so long at most");
-  line.duration("--drain-time", options.drain_time, "for a graceful end after SIGINT or SIGTERM");
-  app.add_flag("--insecure", options.insecure, "listen beyond loopback without tokens");
+  line.duration("--drain-time", options.drain_time, 0ms,
+                "for a graceful end after SIGINT or SIGTERM");
+  line.flag("--insecure", options.insecure, "listen beyond loopback without tokens");
   line.unsupported("--agent-token-file");
   line.unsupported("--api-token-file");
 }
@@ -73,46 +80,52 @@ std::string fault_of(const Options& options) {
   if (options.store.rfind("sqlite:", 0) == 0 || options.store.rfind("postgres:", 0) == 0)
     return "--store: this version has only 'memory'";
   if (options.store != "memory") return "--store: '" + options.store + "' is not a store: memory";
-  if (!options.insecure) {
-    const std::string hint = " is not a loopback address; without tokens that needs --insecure";
-    if (!examples::is_loopback(options.agents.host))
-      return "--agents: " + options.agents.host + hint;
-    if (!examples::is_loopback(options.api.host)) return "--api: " + options.api.host + hint;
-  }
   if (options.master.heartbeat_interval * 2 > options.master.dead_after)
     return "--dead-after: must be at least twice --heartbeat-interval";
   return {};
 }
 
-int run(Options& options, const std::shared_ptr<probekit::Log>& log,
-        examples::StopSignal& stop_signal) {
-  options.master.log = options.websocket.log = options.http.log = log;
-  options.websocket.host = options.agents.host;
+// Where to listen: the names of --agents and --api are looked up here, once. Returns the exit code
+// when there is nowhere.
+std::optional<int> find_hosts(Options& options) {
+  for (auto [flag, given, ip] : {std::tuple{"--agents", &options.agents, &options.websocket.host},
+                                 std::tuple{"--api", &options.api, &options.http.host}}) {
+    const auto found = examples::find_host(given->host);
+    if (!found)
+      return examples::failure(kProgram, std::string{flag} + ": " + found.error().message());
+    if (!found->loopback && !options.insecure)
+      return examples::usage_error(kProgram,
+                                   std::string{flag} + ": " + given->host +
+                                       " is not loopback; without tokens that needs --insecure");
+    *ip = found->ip;
+  }
   options.websocket.port = options.agents.port;
-  options.http.host = options.api.host;
   options.http.port = options.api.port;
   options.http.insecure = options.insecure;
+  return std::nullopt;
+}
+
+int run(Options& options, const std::shared_ptr<probekit::Log>& log,
+        examples::StopSignal& stop_signal) {
+  if (const auto code = find_hosts(options)) return *code;
+  options.master.log = options.websocket.log = options.http.log = log;
+  // Port 0 is not known yet; masters of one host must differ all the same.
   if (options.master.name.empty())
     options.master.name =
-        examples::host_name().substr(0, 58) + "." + std::to_string(options.api.port);
+        examples::host_name().substr(0, 50) + "." +
+        (options.api.port != 0 ? std::to_string(options.api.port) : "p" + std::to_string(getpid()));
 
   probekit::Master master{probekit::make_memory_store(options.memory), options.master};
   const auto agents = master.listen(probekit::make_websocket_listener(options.websocket));
-  if (!agents) {
-    std::cerr << "probekit-master: --agents: " << agents.error().message() << '\n';
-    return examples::kExitFailed;
-  }
+  if (!agents) return examples::failure(kProgram, "--agents: " + agents.error().message());
   probekit::HttpApi api{master, options.http};
   const auto http = api.start();
-  if (!http) {
-    std::cerr << "probekit-master: --api: " << http.error().message() << '\n';
-    return examples::kExitFailed;
-  }
+  if (!http) return examples::failure(kProgram, "--api: " + http.error().message());
   std::cout << "agents: " << *agents << "\napi: " << *http << std::endl;
 
   stop_signal.wait();
   const int code = examples::drain_and_wait(
-      "probekit-master", [&](auto done) { master.drain(options.drain_time, std::move(done)); });
+      kProgram, [&](auto done) { master.drain(options.drain_time, std::move(done)); });
   api.stop();
   master.stop();
   return code;
@@ -121,17 +134,15 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
 }  // namespace
 
 int main(int argc, char** argv) {
-  examples::StopSignal stop_signal;
-  examples::CommandLine line{
-      "probekit-master", "Takes probes over HTTP and gives them to agents over WebSocket.", kUsage};
-  Options options;
-  declare(line, options);
-  if (!line.parse(argc, argv)) return line.exit_code();
-  if (const auto fault = fault_of(options); !fault.empty())
-    return examples::usage_error("probekit-master", fault);
-  try {
+  return examples::guarded(kProgram, [argc, argv] {
+    examples::StopSignal stop_signal;
+    examples::CommandLine line{
+        kProgram, "Takes probes over HTTP and gives them to agents over WebSocket.", kFooter};
+    Options options;
+    declare(line, options);
+    if (!line.parse(argc, argv)) return line.exit_code();
+    if (const auto fault = fault_of(options); !fault.empty())
+      return examples::usage_error(kProgram, fault);
     return run(options, line.make_log(), stop_signal);
-  } catch (const std::invalid_argument& error) {
-    return examples::usage_error("probekit-master", error.what());
-  }
+  });
 }

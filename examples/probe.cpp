@@ -8,7 +8,9 @@
 #include <iostream>
 #include <map>
 #include <mutex>
-#include <probekit/probekit.hpp>
+#include <probekit/dns_prober.hpp>
+#include <probekit/http_prober.hpp>
+#include <probekit/probe_executor.hpp>
 
 #include "support/command_line.hpp"
 
@@ -16,7 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr char kUsage[] =
+constexpr char kProgram[] = "probekit-probe";
+constexpr char kFooter[] =
     "examples:\n"
     "  probekit-probe https://example.com/ http://example.org/health\n"
     "  probekit-probe dns:example.com/MX dns:example.com@192.0.2.53\n"
@@ -91,7 +94,7 @@ class Results {
   std::map<std::size_t, probekit::TaskResult> ready_;
 };
 
-int usage(const std::string& message) { return examples::usage_error("probekit-probe", message); }
+int usage(const std::string& message) { return examples::usage_error(kProgram, message); }
 
 int run(const Options& options, const std::shared_ptr<probekit::Log>& log) {
   probekit::ProbeExecutorOptions executor_options;
@@ -106,7 +109,7 @@ int run(const Options& options, const std::shared_ptr<probekit::Log>& log) {
       return usage("--deny: " + done.error().message());
   for (const auto& text : options.dns_servers) {
     const auto server = probekit::parse_address(text, 53);
-    if (!server) return usage("--dns-server: " + server.error().message());
+    if (!server) return usage("--dns-server: '" + text + "': " + server.error().message());
     executor_options.dns_servers.push_back(*server);
   }
 
@@ -155,27 +158,18 @@ int run(const Options& options, const std::shared_ptr<probekit::Log>& log) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  examples::CommandLine line{"probekit-probe", "Probes each target once and tells what it saw.",
-                             kUsage};
-  Options options;
-  auto& app = line.app();
-  app.add_option("TARGET", options.targets, "URL, or dns:NAME[/TYPE][@SERVER[:PORT]]")->required();
-  line.duration("--timeout", options.timeout, "for each probe, 1ms to 2m");
-  app.add_flag("--json", options.json, "one result object a line");
-  for (auto [flag, value, text] :
-       {std::tuple{"--allow", &options.allow, "addresses that may be probed [all]; repeatable"},
-        std::tuple{"--deny", &options.deny, "addresses that may not; repeatable"}})
-    app.add_option(flag, *value, text)->option_text("CIDR")->expected(1)->take_all();
-  app.add_option("--dns-server", options.dns_servers, "resolver; repeatable")
-      ->option_text("IP[:PORT]")
-      ->expected(1)
-      ->take_all();
-  if (!line.parse(argc, argv)) return line.exit_code();
-  if (options.timeout < 1ms || options.timeout > probekit::kTimeoutMax)
-    return usage("--timeout: must be 1ms to 2m");
-  try {
+  return examples::guarded(kProgram, [argc, argv] {
+    examples::CommandLine line{kProgram, "Probes each target once and tells what it saw.", kFooter};
+    Options options;
+    line.arguments("TARGET", options.targets, "URL, or dns:NAME[/TYPE][@SERVER[:PORT]]");
+    line.duration("--timeout", options.timeout, 1ms, probekit::kTimeoutMax,
+                  "for each probe, 1ms to 2m");
+    line.flag("--json", options.json, "one result object a line");
+    line.texts("--allow", options.allow, "CIDR [all]", "addresses that may be probed; repeatable");
+    line.texts("--deny", options.deny, "CIDR", "addresses that may not; repeatable");
+    line.texts("--dns-server", options.dns_servers, "IP[:PORT] [the system's]",
+               "resolver; repeatable");
+    if (!line.parse(argc, argv)) return line.exit_code();
     return run(options, line.make_log());
-  } catch (const std::invalid_argument& error) {
-    return usage(error.what());
-  }
+  });
 }

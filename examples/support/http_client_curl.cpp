@@ -40,16 +40,22 @@ struct HttpClient::Impl {
   std::function<bool()> stopped;
   std::function<std::size_t(char*, std::size_t)> read;
   CURL* easy = nullptr;
+  bool sent_whole = false;  // the body of a POST
 
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Impl*>(self)->stopped() ? 1 : 0;
+    const auto& impl = *static_cast<Impl*>(self);
+    return !impl.sent_whole && impl.stopped() ? 1 : 0;
   }
   static std::size_t on_read(char* bytes, std::size_t size, std::size_t count, void* self) {
-    return static_cast<Impl*>(self)->read(bytes, size * count);
+    auto& impl = *static_cast<Impl*>(self);
+    const std::size_t given = impl.read(bytes, size * count);
+    impl.sent_whole = given == 0;
+    return given;
   }
 
   void prepare(const std::string& path, HttpResponse& response) {
     curl_easy_reset(easy);
+    sent_whole = false;
     curl_easy_setopt(easy, CURLOPT_URL, (base + path).c_str());
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -70,7 +76,8 @@ struct HttpClient::Impl {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     // A master that refuses an upload early may close before it was all sent: its answer counts.
     if (code != CURLE_OK && status < 400)
-      throw std::runtime_error(base + ": " + curl_easy_strerror(code));
+      throw std::runtime_error(base + ": " + curl_easy_strerror(code) +
+                               (sent_whole ? "; all was sent and may have been taken" : ""));
     response.status = static_cast<int>(status);
     return std::move(response);
   }

@@ -29,7 +29,8 @@ class HttpClient {
   /// All throw std::runtime_error when there is no answer, and Interrupted when stopped.
   HttpResponse get(const std::string& path);
   HttpResponse remove(const std::string& path);
-  /// Streams: `read` fills a buffer and returns how much, 0 at the end.
+  /// Streams: `read` fills a buffer and returns how much, 0 at the end. From then on the request
+  /// is not stopped any more: only its answer tells whether the server took it.
   HttpResponse post(const std::string& path, const std::string& content_type,
                     std::function<std::size_t(char*, std::size_t)> read);
 

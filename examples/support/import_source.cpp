@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "json_tree_rapidjson.hpp"
 
@@ -20,9 +21,33 @@ std::string_view trimmed(std::string_view line) {
   return line.substr(first, line.find_last_not_of(" \t\r\n") - first + 1);
 }
 
+JsonTree tree_of(JsonTree::Kind kind, std::string text = {}) {
+  JsonTree tree;
+  tree.kind = kind;
+  tree.text = std::move(text);
+  return tree;
+}
+
+// The spec with those labels whose keys it has not itself. False: it is no object, or its labels
+// are none; the master says so.
+bool add_labels(JsonTree& spec, const Labels& labels) {
+  if (!spec.is(JsonTree::Kind::object)) return false;
+  const auto is_labels = [](const auto& member) { return member.first == "labels"; };
+  auto found = std::find_if(spec.members.begin(), spec.members.end(), is_labels);
+  if (found == spec.members.end())
+    found = spec.members.insert(found, {"labels", tree_of(JsonTree::Kind::object)});
+  if (!found->second.is(JsonTree::Kind::object)) return false;
+  const JsonTree own = found->second;
+  for (const auto& [key, value] : labels)
+    if (own[key].is(JsonTree::Kind::null))
+      found->second.members.emplace_back(key, tree_of(JsonTree::Kind::string, value));
+  return true;
+}
+
 }  // namespace
 
-ImportSource::ImportSource(std::istream& input, Labels labels) : input_(input) {
+ImportSource::ImportSource(std::istream& input, Labels labels)
+    : input_(input), labels_(std::move(labels)) {
   // Reads ahead until the first line that holds something decides the form.
   std::string line;
   std::string_view text;
@@ -33,11 +58,9 @@ ImportSource::ImportSource(std::istream& input, Labels labels) : input_(input) {
     if (!text.empty() && text.front() == '#') text = {};
   }
   ndjson_ = !text.empty() && text.front() == '{';
-  content_type_ = ndjson_ || !labels.empty() ? "application/x-ndjson" : "text/plain";
-  if (labels.empty()) return;
+  content_type_ = ndjson_ || !labels_.empty() ? "application/x-ndjson" : "text/plain";
+  if (labels_.empty()) return;
 
-  for (const auto& [key, value] : labels)
-    labels_json_ += (labels_json_.empty() ? "" : ",") + json_string(key) + ':' + json_string(value);
   const std::string ahead = std::move(pending_);
   pending_.clear();
   for (std::size_t start = 0; start < ahead.size();) {
@@ -62,24 +85,28 @@ void ImportSource::labelled(const std::string& line) {
   if (text.substr(0, 3) == kBom) text = trimmed(text.substr(3));
   if (text.empty() || text.front() == '#') {
     pending_ += '\n';
-  } else if (!ndjson_) {
-    pending_ +=
-        "{\"target\":" + json_string(std::string{text}) + ",\"labels\":{" + labels_json_ + "}}\n";
-  } else if (text.find("\"labels\"") == std::string_view::npos && text.back() == '}') {
-    const bool empty = trimmed(text.substr(1, text.size() - 2)).empty();
-    pending_ += text.substr(0, text.size() - 1);
-    pending_ += std::string{empty ? "" : ","} + "\"labels\":{" + labels_json_ + "}}\n";
-  } else {
-    pending_ += text;  // has labels of its own; the master judges what is not an object
-    pending_ += '\n';
+    return;
   }
+  JsonTree spec;
+  if (ndjson_) {
+    try {
+      spec = parse_json(std::string{text});
+    } catch (const std::runtime_error&) {
+    }
+  } else {
+    spec = tree_of(JsonTree::Kind::object);
+    spec.members.emplace_back("target", tree_of(JsonTree::Kind::string, std::string{text}));
+  }
+  // What is not a spec goes as it is: the master says what is wrong with it.
+  pending_ += add_labels(spec, labels_) ? to_json(spec) : std::string{text};
+  pending_ += '\n';
 }
 
 std::size_t ImportSource::read(char* bytes, std::size_t size) {
   while (sent_ == pending_.size()) {
     pending_.clear();
     sent_ = 0;
-    if (labels_json_.empty()) {
+    if (labels_.empty()) {
       input_.read(bytes, static_cast<std::streamsize>(size));
       const auto count = static_cast<std::size_t>(input_.gcount());
       bytes_read_ += count;

@@ -4,7 +4,8 @@
 #pragma once
 
 // The list to import, as bytes of an upload: passed on as it is, or, when labels were given, each
-// line turned into a spec that carries them. Line numbers stay those of the file.
+// line turned into a spec that carries them besides its own; of one key the line's own value wins.
+// Line numbers stay those of the file.
 
 #include <cstdint>
 #include <istream>
@@ -25,6 +26,7 @@ class ImportSource {
   const std::string& content_type() const { return content_type_; }
   /// Fills at most `size` bytes; 0 at the end.
   std::size_t read(char* bytes, std::size_t size);
+  /// Of the stream.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
@@ -32,7 +34,7 @@ class ImportSource {
   void labelled(const std::string& line);
 
   std::istream& input_;
-  std::string labels_json_;
+  Labels labels_;
   std::string content_type_;
   std::string pending_;
   std::size_t sent_ = 0;

@@ -3,8 +3,12 @@
 
 #include "json_config.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "json_tree_rapidjson.hpp"
 
@@ -12,36 +16,33 @@ namespace examples {
 namespace {
 
 std::string scalar(const std::string& key, const JsonTree& value) {
-  if (value.text.empty() && !value.is(JsonTree::Kind::string))
-    throw CLI::ConfigError("--config: " + key + ": must be a string, number, boolean or array");
+  if (!value.is(JsonTree::Kind::string) && !value.is(JsonTree::Kind::number) &&
+      !value.is(JsonTree::Kind::boolean))
+    throw std::runtime_error("--" + key +
+                             ": must be a string, a number, a boolean or an array of them");
   return value.text;
 }
 
 }  // namespace
 
-std::string JsonConfig::to_config(const CLI::App*, bool, bool, std::string) const { return "{}\n"; }
-
-std::vector<CLI::ConfigItem> JsonConfig::from_config(std::istream& input) const {
-  const std::string text{std::istreambuf_iterator<char>(input), {}};
-  JsonTree root;
-  try {
-    root = parse_json(text);
-  } catch (const std::runtime_error& error) {
-    throw CLI::ConfigError(std::string{"--config: "} + error.what());
-  }
-  if (!root.is(JsonTree::Kind::object)) throw CLI::ConfigError("--config: must be a JSON object");
-  std::vector<CLI::ConfigItem> found;
+std::vector<ConfigEntry> read_config(const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) throw std::runtime_error(std::strerror(errno));
+  const JsonTree root = parse_json(text);
+  if (!root.is(JsonTree::Kind::object)) throw std::runtime_error("must be a JSON object");
+  std::vector<ConfigEntry> entries;
   for (const auto& [key, value] : root.members) {
-    CLI::ConfigItem item;
-    item.name = key;
+    ConfigEntry entry{key, {}};
     if (value.is(JsonTree::Kind::array)) {
-      for (const auto& element : value.elements) item.inputs.push_back(scalar(key, element));
+      for (const auto& element : value.elements) entry.values.push_back(scalar(key, element));
+      if (entry.values.empty()) continue;
     } else {
-      item.inputs.push_back(scalar(key, value));
+      entry.values.push_back(scalar(key, value));
     }
-    found.push_back(std::move(item));
+    entries.push_back(std::move(entry));
   }
-  return found;
+  return entries;
 }
 
 }  // namespace examples

@@ -5,19 +5,17 @@
 
 // --config FILE as JSON: a key is a flag without its dashes in front, repeatable flags are arrays.
 
-#include <istream>
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 namespace examples {
 
-class JsonConfig final : public CLI::Config {
- public:
-  std::string to_config(const CLI::App* app, bool defaults, bool description,
-                        std::string prefix) const override;
-  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override;
+struct ConfigEntry {
+  std::string key;
+  std::vector<std::string> values;  ///< one, or those of an array; numbers and booleans as text
 };
+
+/// Throws std::runtime_error that says what is wrong with the file, without its name.
+std::vector<ConfigEntry> read_config(const std::string& path);
 
 }  // namespace examples

@@ -80,6 +80,43 @@ class Builder {
   std::vector<std::string> keys_;
 };
 
+using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+rapidjson::SizeType size_of(const std::string& text) {
+  return static_cast<rapidjson::SizeType>(text.size());
+}
+
+// As deep as a tree that was read, at most.
+void write(Writer& writer, const JsonTree& tree) {
+  switch (tree.kind) {
+    case JsonTree::Kind::null:
+      writer.Null();
+      break;
+    case JsonTree::Kind::boolean:
+      writer.Bool(tree.text == "true");
+      break;
+    case JsonTree::Kind::number:
+      writer.RawValue(tree.text.data(), tree.text.size(), rapidjson::kNumberType);
+      break;
+    case JsonTree::Kind::string:
+      writer.String(tree.text.data(), size_of(tree.text));
+      break;
+    case JsonTree::Kind::array:
+      writer.StartArray();
+      for (const auto& element : tree.elements) write(writer, element);
+      writer.EndArray();
+      break;
+    case JsonTree::Kind::object:
+      writer.StartObject();
+      for (const auto& [name, value] : tree.members) {
+        writer.Key(name.data(), size_of(name));
+        write(writer, value);
+      }
+      writer.EndObject();
+      break;
+  }
+}
+
 }  // namespace
 
 const JsonTree& JsonTree::operator[](const std::string& name) const {
@@ -112,11 +149,18 @@ JsonTree parse_json(const std::string& text) {
   return std::move(builder.root);
 }
 
-std::string json_string(const std::string& text) {
+std::string to_json(const JsonTree& tree) {
   rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer{buffer};
-  writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+  Writer writer{buffer};
+  write(writer, tree);
   return std::string{buffer.GetString(), buffer.GetSize()};
+}
+
+std::string json_string(const std::string& text) {
+  JsonTree tree;
+  tree.kind = JsonTree::Kind::string;
+  tree.text = text;
+  return to_json(tree);
 }
 
 }  // namespace examples

@@ -30,6 +30,8 @@ struct JsonTree {
 /// Throws std::runtime_error naming the byte where it stops being JSON.
 JsonTree parse_json(const std::string& text);
 
+/// On one line; numbers as they were written.
+std::string to_json(const JsonTree& tree);
 /// With quotes.
 std::string json_string(const std::string& text);
 

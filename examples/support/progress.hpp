@@ -3,10 +3,11 @@
 
 #pragma once
 
-// How far a batch is: a bar on a terminal, a line every 5 s otherwise.
+// How far an import is: a bar on a terminal, a line every 5 s otherwise.
 
-#include <chrono>
 #include <cstdint>
+#include <memory>
+#include <probekit/clock.hpp>
 #include <string>
 
 namespace examples {
@@ -23,15 +24,24 @@ struct Progress {
 /// Writes to stderr, so that stdout stays for results and the summary.
 class ProgressDisplay {
  public:
-  ProgressDisplay();
-  void show(const Progress& progress, std::chrono::steady_clock::time_point now);
-  /// Ends the bar's line.
-  void finish();
+  explicit ProgressDisplay(std::shared_ptr<const probekit::Clock> clock);
+
+  /// Before the batch: bytes sent of so many, 0 when that is not known.
+  void show_upload(std::uint64_t sent, std::uint64_t total);
+  void show(const Progress& progress);
+  /// Shows the last state whatever the time, and ends the bar's line.
+  void finish(const Progress& progress);
+  /// Takes the bar away, so that a line can be printed.
+  void clear();
 
  private:
+  bool due();
+  void draw(std::uint64_t part, std::uint64_t whole, const std::string& text);
+
+  std::shared_ptr<const probekit::Clock> clock_;
+  probekit::SteadyTime last_;
   bool terminal_;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_{};
+  bool drawn_ = false;  // a bar stands on the terminal's line
 };
 
 }  // namespace examples

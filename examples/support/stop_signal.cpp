@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <future>
-#include <iostream>
 #include <memory>
 
 #include "command_line.hpp"
@@ -69,9 +68,7 @@ int drain_and_wait(
   auto future = ended->get_future();
   drain([ended](probekit::Expected<void> how) { ended->set_value(std::move(how)); });
   const auto how = future.get();
-  if (how) return kExitDone;
-  std::cerr << program << ": " << how.error().message() << '\n';
-  return kExitFailed;
+  return how ? kExitDone : failure(program, how.error().message());
 }
 
 }  // namespace examples

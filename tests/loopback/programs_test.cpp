@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "probekit/task.hpp"
 #include "support/catch.hpp"
 #include "support/cluster.hpp"
 #include "support/run_until.hpp"
@@ -92,41 +93,77 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
   const std::string not_json = folder.path() + "/broken.json";
   write(unknown_key, R"({"no-such-flag":1})");
   write(not_json, R"({"max-queued":)");
-  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
-      {{"probekit-master", "--no-such-flag"}, "--no-such-flag"},
-      {{"probekit-master", "--agents", "nowhere"}, "--agents"},
-      {{"probekit-master", "--agents", "127.0.0.1:65536"}, "--agents"},
-      {{"probekit-master", "--api", "0.0.0.0:0"}, "--api"},
-      {{"probekit-master", "--max-queued", "0"}, "--max-queued"},
-      {{"probekit-master", "--max-queued", "-1"}, "--max-queued"},
-      {{"probekit-master", "--max-queued", "five"}, "--max-queued"},
-      {{"probekit-master", "--drain-time", "5"}, "--drain-time"},
-      {{"probekit-master", "--drain-time", "99999999999999999999s"}, "--drain-time"},
-      {{"probekit-master", "--send-buffer-limit", "1MB"}, "--send-buffer-limit"},
-      {{"probekit-master", "--store", "tape"}, "--store"},
-      {{"probekit-master", "--name", "a b"}, "name"},
-      {{"probekit-master", "--dead-after", "15s", "--heartbeat-interval", "15s"}, "--dead-after"},
-      {{"probekit-master", "--log-level", "loud"}, "--log-level"},
-      {{"probekit-master", "--config", unknown_key}, "no-such-flag"},
-      {{"probekit-master", "--config", not_json}, "--config"},
-      {{"probekit-master", "--config", folder.path() + "/none.json"}, "none.json"},
-      {{"probekit-agent", "--master", "http://127.0.0.1/"}, "--master"},
-      {{"probekit-agent", "--name", "a/b"}, "--name"},
-      {{"probekit-agent", "--tag", "novalue"}, "--tag"},
-      {{"probekit-agent", "--concurrency", "0"}, "--concurrency"},
-      {{"probekit-agent", "--allow", "10.0.0.0/33"}, "--allow"},
-      {{"probekit-agent", "--deny", "everything"}, "--deny"},
-      {{"probekit-agent", "--dns-server", "dns.example"}, "--dns-server"},
-      {{"probekit-agent", "--token-file", "x"}, "--token-file"},
-      {{"probekit-probe"}, "TARGET"},
-      {{"probekit-probe", "example.com"}, "example.com"},
-      {{"probekit-probe", "--timeout", "0s", "http://127.0.0.1/"}, "--timeout"},
-      {{"probekit-import"}, "FILE"},
-      {{"probekit-import", "x", "--follow", "b1"}, "--follow"},
-      {{"probekit-import", "x", "--api", "127.0.0.1:1"}, "--api"},
-      {{"probekit-import", "x", "--label", "novalue"}, "--label"},
-      {{"probekit-import", "x", "--agents", "tag"}, "--agents"},
-      {{"probekit-import", "x", "--priority", "urgent"}, "--priority"},
+  const std::string bad_value = folder.path() + "/value.json";
+  const std::string bad_flag = folder.path() + "/flag.json";
+  write(bad_value, R"({"max-queued":0})");
+  write(bad_flag, R"({"insecure":"perhaps"})");
+  using Named = std::vector<std::string>;
+  const std::vector<std::pair<std::vector<std::string>, Named>> cases{
+      {{"probekit-master", "--no-such-flag"}, {"--no-such-flag"}},
+      {{"probekit-master", "--no-such-flag", "value"}, {"'--no-such-flag'"}},
+      {{"probekit-master", "stray"}, {"'stray'"}},
+      {{"probekit-master", "--agents", "nowhere"}, {"--agents", "nowhere"}},
+      {{"probekit-master", "--agents", "127.0.0.1:65536"}, {"--agents"}},
+      {{"probekit-master", "--agents", ":0"}, {"--agents"}},
+      {{"probekit-master", "--agents", "[::1:0"}, {"--agents"}},
+      {{"probekit-master", "--agents", "a b:0"}, {"--agents"}},
+      {{"probekit-master", "--api", "localhost:"}, {"--api"}},
+      {{"probekit-master", "--api", "0.0.0.0:0"}, {"--api", "--insecure"}},
+      {{"probekit-master", "--max-queued", "0"}, {"--max-queued"}},
+      {{"probekit-master", "--max-queued", "-1"}, {"--max-queued"}},
+      {{"probekit-master", "--max-queued", "five"}, {"--max-queued", "five"}},
+      {{"probekit-master", "--max-queued"}, {"--max-queued", "needs a value"}},
+      {{"probekit-master", "--name", "a", "--name", "b"}, {"--name", "one value"}},
+      {{"probekit-master", "--drain-time", "5"}, {"--drain-time", "unit"}},
+      {{"probekit-master", "--drain-time", "1.s"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", ".5s"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", "0.5ms"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", "1.2.3s"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", "5 s"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", "5d"}, {"--drain-time"}},
+      {{"probekit-master", "--drain-time", "8760.1h"}, {"--drain-time", "a year"}},
+      {{"probekit-master", "--drain-time", "99999999999999999999s"}, {"--drain-time"}},
+      {{"probekit-master", "--time-to-first-message", "0s"}, {"--time-to-first-message", "1ms"}},
+      {{"probekit-master", "--heartbeat-interval", "0s"}, {"--heartbeat-interval", "1ms"}},
+      {{"probekit-master", "--dead-after", "0.0m"}, {"--dead-after", "1ms"}},
+      {{"probekit-master", "--send-time-limit", "0ms"}, {"--send-time-limit", "1ms"}},
+      {{"probekit-master", "--send-buffer-limit", "0"}, {"--send-buffer-limit"}},
+      {{"probekit-master", "--send-buffer-limit", "1MB"}, {"--send-buffer-limit"}},
+      {{"probekit-master", "--send-buffer-limit", "1.5MiB"}, {"--send-buffer-limit"}},
+      {{"probekit-master", "--send-buffer-limit", "99999999999GiB"}, {"--send-buffer-limit"}},
+      {{"probekit-master", "--store", "tape"}, {"--store"}},
+      {{"probekit-master", "--name", "a b"}, {"--name"}},
+      {{"probekit-master", "--dead-after", "15s", "--heartbeat-interval", "15s"}, {"--dead-after"}},
+      {{"probekit-master", "--log-level", "loud"}, {"--log-level"}},
+      {{"probekit-master", "--config", unknown_key}, {unknown_key, "no-such-flag"}},
+      {{"probekit-master", "--config", not_json}, {"--config", not_json}},
+      {{"probekit-master", "--config", bad_value}, {bad_value, "--max-queued"}},
+      {{"probekit-master", "--config", bad_flag}, {bad_flag, "--insecure"}},
+      {{"probekit-master", "--config", folder.path()}, {"--config", folder.path()}},
+      {{"probekit-master", "--config", folder.path() + "/none.json"}, {"--config", "none.json"}},
+      {{"probekit-agent", "--master", "http://127.0.0.1/"}, {"--master", "http://127.0.0.1/"}},
+      {{"probekit-agent", "--master", "wss://127.0.0.1/"}, {"--master", "wss://127.0.0.1/", "TLS"}},
+      {{"probekit-agent", "--master", "ws://127.0.0.1:0/"}, {"--master", "port"}},
+      {{"probekit-agent", "--master", "ws://me:secret@127.0.0.1/"}, {"--master", "password"}},
+      {{"probekit-agent", "--name", "a/b"}, {"--name"}},
+      {{"probekit-agent", "--tag", "novalue"}, {"--tag"}},
+      {{"probekit-agent", "--concurrency", "0"}, {"--concurrency"}},
+      {{"probekit-agent", "--allow", "10.0.0.0/33"}, {"--allow"}},
+      {{"probekit-agent", "--deny", "everything"}, {"--deny"}},
+      {{"probekit-agent", "--dns-server", "dns.example"}, {"--dns-server", "dns.example"}},
+      {{"probekit-agent", "--token-file", "x"}, {"--token-file"}},
+      {{"probekit-probe"}, {"TARGET"}},
+      {{"probekit-probe", "example.com"}, {"example.com"}},
+      {{"probekit-probe", "--timeout", "0s", "http://127.0.0.1/"}, {"--timeout"}},
+      {{"probekit-probe", "--timeout", "2.1m", "http://127.0.0.1/"}, {"--timeout"}},
+      {{"probekit-import"}, {"FILE"}},
+      {{"probekit-import", "x", "--follow", "b1"}, {"--follow"}},
+      {{"probekit-import", "x", "--api", "127.0.0.1:1"}, {"--api"}},
+      {{"probekit-import", "x", "--label", "novalue"}, {"--label"}},
+      {{"probekit-import", "x", "--agents", "tag"}, {"--agents"}},
+      {{"probekit-import", "x", "--priority", "urgent"}, {"--priority"}},
+      {{"probekit-import", "x", "--timeout", "0s"}, {"--timeout"}},
+      {{"probekit-import", "x", "--timeout", "5m"}, {"--timeout"}},
   };
   for (const auto& [command, named] : cases) {
     std::string shown;
@@ -136,14 +173,87 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
     CHECK(ran.code == 2);
     CHECK(ran.output.empty());
     CHECK(lines_in(ran.errors) == 1);
-    CHECK_THAT(ran.errors, Contains(named));
+    CHECK_THAT(ran.errors, Catch::Matchers::StartsWith(command.front() + ": "));
+    CHECK_THAT(ran.errors, !Contains("secret"));
+    for (const std::string& word : named) CHECK_THAT(ran.errors, Contains(word));
+  }
+}
+
+TEST_CASE("durations and sizes are taken in every unit, and in fractions", "[programs]") {
+  // Nothing but the missing FILE is wrong with these.
+  for (const char* good : {"250ms", "5s", "0.5s", "1.25m", "2m", "0.03h", "1.000000000s"}) {
+    CAPTURE(good);
+    const Ran ran = run({"probekit-import", "--timeout", good});
+    CHECK(ran.code == 2);
+    CHECK_THAT(ran.errors, Contains("FILE"));
+  }
+  for (const char* good : {"4096", "64KiB", "1MiB", "2GiB"}) {
+    CAPTURE(good);
+    const Ran ran = run({"probekit-master", "--send-buffer-limit", good, "--store", "tape"});
+    CHECK(ran.code == 2);
+    CHECK_THAT(ran.errors, Contains("--store"));
+  }
+}
+
+TEST_CASE("a master listens on a name, looked up once", "[programs]") {
+  const MasterProcess master{};
+  for (const char* name : {"localhost", "LocalHost", "[::ffff:127.0.0.1]", "0.0.0.0"}) {
+    CAPTURE(name);
+    const TemporaryFolder folder;
+    const std::string there = std::string{name} + ":0";
+    Process process{{program("probekit-master"), "--agents", there, "--api", there}, folder.path()};
+    if (std::string{name}.find("ocal") == std::string::npos) {
+      CHECK(process.wait(10s) == 2);
+      CHECK_THAT(process.errors(), Contains("--agents") && Contains("--insecure"));
+      continue;
+    }
+    CHECK_THAT(process.expect_line("agents: "), Catch::Matchers::StartsWith("ws://127.0.0.1:"));
+    const std::string url = process.expect_line("api: ");
+    CHECK_THAT(url, Catch::Matchers::StartsWith("http://127.0.0.1:"));
+    CHECK(ApiClient{url}.get("/healthz").status == 200);
+    process.signal(SIGTERM);
+    CHECK(process.wait(10s) == 0);
+  }
+  // No resolver is asked for a name that cannot be one.
+  const Ran unknown = run({"probekit-master", "--api", "no..name:0", "--agents", "127.0.0.1:0"});
+  CHECK(unknown.code == 1);
+  CHECK_THAT(unknown.errors, Contains("--api: 'no..name'"));
+}
+
+TEST_CASE("masters with ports picked for them have names of their own", "[programs]") {
+  std::vector<std::string> names;
+  for (int i = 0; i < 2; ++i) {
+    const TemporaryFolder folder;
+    Process process{{program("probekit-master"), "--agents", "127.0.0.1:0", "--api", "127.0.0.1:0"},
+                    folder.path()};
+    const ApiClient api{process.expect_line("api: ")};
+    names.push_back(text_at(api.get("/v1/status").json(), "name"));
+    CHECK(probekit::is_valid_name(names.back()));
+  }
+  CHECK(names[0] != names[1]);
+}
+
+TEST_CASE("without descriptors every program says so and ends with 1", "[programs]") {
+  const std::vector<std::string> commands{"probekit-master --agents 127.0.0.1:0 --api 127.0.0.1:0",
+                                          "probekit-agent --master ws://127.0.0.1:1/ --name a",
+                                          "probekit-probe http://127.0.0.1:1/"};
+  for (const std::string& command : commands) {
+    CAPTURE(command);
+    const TemporaryFolder folder;
+    Process process{{"/bin/sh", "-c", "ulimit -n 6; exec " + program(command)}, folder.path()};
+    const Ran ran = finish(process);
+    CHECK(ran.code == 1);
+    CHECK(ran.output.empty());
+    CHECK_THAT(ran.errors, Catch::Matchers::StartsWith(command.substr(0, command.find(' '))));
+    CHECK(lines_in(ran.errors) == 1);
   }
 }
 
 TEST_CASE("a configuration file holds flags, and those given win", "[programs]") {
   const TemporaryFolder folder;
   const std::string file = folder.path() + "/master.json";
-  write(file, R"({"max-queued": 3, "heartbeat-interval": "1s", "log-format": "json"})");
+  write(file, R"({"max-queued": 3, "heartbeat-interval": "1s", "log-format": "json",
+                  "insecure": false})");
   const std::string four = "http://127.0.0.1:1/a\n" + std::string{"http://127.0.0.1:1/b\n"} +
                            "http://127.0.0.1:1/c\nhttp://127.0.0.1:1/d\n";
   {
@@ -154,6 +264,14 @@ TEST_CASE("a configuration file holds flags, and those given win", "[programs]")
     const MasterProcess master{{"--config", file, "--max-queued", "4"}};
     CHECK(master.api().request("POST", "/v1/batches", "text/plain", four).status == 201);
   }
+  const std::string agent_file = folder.path() + "/agent.json";
+  write(agent_file, R"({"tag": ["city=paris", "isp=x"], "concurrency": 7, "deny": "10.0.0.0/8"})");
+  const MasterProcess master;
+  AgentProcess agent{"here", master.agents_url(), {"--config", agent_file}};
+  agent.wait_until_connected();
+  const auto seen = master.agent("here");
+  CHECK(text_at(*seen.find("tags"), "city") == "paris");
+  CHECK(text_at(*seen.find("tags"), "isp") == "x");
 }
 
 TEST_CASE("the first signal drains: what runs is finished and recorded", "[programs]") {
@@ -271,6 +389,43 @@ TEST_CASE("an import writes every result, sums up, and can be followed again", "
   CHECK(again.code == 0);
   CHECK(again.output == import.output);
   CHECK(read(out) == results);
+}
+
+TEST_CASE("labels of the flag join those of a line, whose own values win", "[programs]") {
+  const TargetSite site;
+  MasterProcess master;
+  AgentProcess agent{"here", master.agents_url()};
+  agent.wait_until_connected();
+  const TemporaryFolder folder;
+  const auto spec = [&](const std::string& query, const std::string& more) {
+    return R"({"target":")" + site.url("/ok?" + query) + '"' + more + "}\n";
+  };
+  write(folder.path() + "/list.ndjson",
+        spec("none", "") + spec("empty", R"(,"labels":{})") +
+            spec("own", R"(,"labels":{"own":"1","team":"mail \u00e9"},"timeout_ms":2500)") +
+            "\n# a comment\n" + spec("%22labels%22:", "") + spec("wrong", R"(,"labels":5)") +
+            "{\"target\n");
+  const std::string out = folder.path() + "/results.ndjson";
+  const Ran import =
+      run({"probekit-import", folder.path() + "/list.ndjson", "--api", master.api_url(), "--label",
+           "team=web", "--label", "site=a", "--out", out});
+  CHECK(import.code == 0);
+  CHECK_THAT(import.errors, Contains("accepted 4, rejected 2"));
+  CHECK_THAT(import.errors, Contains("list.ndjson:7: ") && Contains("labels"));
+  CHECK_THAT(import.errors, Contains("list.ndjson:8: "));
+  std::istringstream lines{read(out)};
+  std::size_t seen = 0;
+  for (std::string text; std::getline(lines, text); ++seen) {
+    CAPTURE(text);
+    const auto line = json::Value::parse(text);
+    REQUIRE(line);
+    const json::Value& labels = *line->find("labels");
+    const bool own = text_at(*line, "target").find("?own") != std::string::npos;
+    CHECK(text_at(labels, "site") == "a");
+    CHECK(text_at(labels, "team") == (own ? "mail \xC3\xA9" : "web"));
+    CHECK((labels.find("own") != nullptr) == own);
+  }
+  CHECK(seen == 4);
 }
 
 TEST_CASE("an import reads standard input and says what the master refuses", "[programs]") {
