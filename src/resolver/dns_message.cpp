@@ -315,8 +315,8 @@ Expected<DnsMessage> decode_dns_message(std::string_view packet) {
   DnsMessage message;
   message.id = in.u16();
   const unsigned flags = in.u16();
-  message.response = (flags & 0x8000U) != 0;
-  message.opcode = static_cast<std::uint8_t>(flags >> 11 & 15U);
+  if ((flags & 0x8000U) == 0) return malformed("it is no answer, but a question");
+  if ((flags >> 11 & 15U) != 0) return malformed("it answers something else than a query");
   message.aa = (flags & 0x0400U) != 0;
   message.tc = (flags & 0x0200U) != 0;
   message.rd = (flags & 0x0100U) != 0;

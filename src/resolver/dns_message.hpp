@@ -56,9 +56,7 @@ struct DnsResourceRecord {
 
 struct DnsMessage {
   std::uint16_t id = 0;
-  bool response = false;
   bool aa = false, tc = false, rd = false, ra = false, ad = false, cd = false;
-  std::uint8_t opcode = 0;
   std::uint16_t rcode = 0;  ///< with the upper eight bits of OPT
   bool edns = false;        ///< it holds an OPT record; that one stands in no section
   std::vector<DnsQuestion> questions;
@@ -67,8 +65,9 @@ struct DnsMessage {
   std::vector<DnsResourceRecord> additional;
 };
 
-/// Decodes a whole message; bytes after its last record are ignored. *Errors*: protocol_violation,
-/// saying what is wrong and where.
+/// Decodes a whole answer; bytes after its last record are ignored. *Errors*: protocol_violation,
+/// saying what is wrong and where; a query that was sent back, or an answer to something else than
+/// a query, is wrong too (QR and OPCODE, RFC 1035 4.1.1).
 PROBEKIT_EXPORT Expected<DnsMessage> decode_dns_message(std::string_view packet);
 
 /// "NOERROR", "NXDOMAIN"; "RCODE11" for one without a name.

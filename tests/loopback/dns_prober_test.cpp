@@ -59,6 +59,12 @@ Replies scripted(const DnsTestQuery& query) {
     const std::size_t self = answer.packet().size() + 12;
     return {answer.record(5, std::string{'\xc0', static_cast<char>(self)})};
   }
+  if (what == "echo") return {DnsTestReply{query.packet, 0ms}};
+  if (what == "notify") {
+    std::string packet = answer.a("192.0.2.1").opt().packet();
+    packet[2] = static_cast<char>(packet[2] | 4 << 3);
+    return {DnsTestReply{packet, 0ms}};
+  }
   if (what == "hex") return {answer.record(65280, "\x01\x02").opt()};
   return {answer.rcode(3)};
 }
@@ -201,6 +207,16 @@ TEST_CASE("a broken message is the server's fault", "[dns_prober]") {
   REQUIRE(result.failure);
   CHECK(result.failure->kind == FailureKind::protocol);
   CHECK(result.failure->message.find("loops") != std::string::npos);
+
+  const ProbeResult echo = bench.probe("echo");
+  CHECK(echo.verdict == Verdict::failed);
+  REQUIRE(echo.failure);
+  CHECK(echo.failure->kind == FailureKind::protocol);
+  CHECK(echo.failure->message.find("no answer, but a question") != std::string::npos);
+  const ProbeResult notify = bench.probe("notify");
+  CHECK(notify.verdict == Verdict::failed);
+  REQUIRE(notify.failure);
+  CHECK(notify.failure->kind == FailureKind::protocol);
 }
 
 TEST_CASE("a server where nothing listens is a failed connection", "[dns_prober]") {

@@ -208,6 +208,23 @@ TEST_CASE("a server that fails is passed over", "[resolver]") {
   CHECK(broken.queries() == asked);  // RFC 9520: not asked again at once
 }
 
+TEST_CASE("a question that is sent back is no answer", "[resolver]") {
+  DnsTestServer echo([](const DnsTestQuery& query) -> Replies {
+    return {DnsTestReply{query.packet, 0ms}};
+  });
+  DnsTestServer good([](const DnsTestQuery& query) -> Replies {
+    DnsTestAnswer answer(query);
+    if (query.type == kA) return {answer.a("192.0.2.1").opt()};
+    return {answer.opt()};
+  });
+  Bench alone({echo.address()});
+  const Resolution failed = alone.resolve("name.test");
+  CHECK(failed.failure == FailureKind::dns);
+  CHECK(failed.message.find("no answer, but a question") != std::string::npos);
+  Bench both({echo.address(), good.address()});
+  CHECK(both.text("name.test") == "192.0.2.1 ");
+}
+
 TEST_CASE("a truncated answer is asked for again over TCP by the resolver", "[resolver]") {
   DnsTestServer server([](const DnsTestQuery& query) -> Replies {
     DnsTestAnswer answer(query);

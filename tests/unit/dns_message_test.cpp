@@ -80,7 +80,6 @@ TEST_CASE("a message decodes with its flags, question and answers", "[dns_messag
   const auto message = decode_dns_message(packet.bytes());
   REQUIRE(message);
   CHECK(message->id == 0x1234);
-  CHECK(message->response);
   CHECK((message->aa && !message->tc && message->rd && message->ra && message->ad && message->cd));
   CHECK(message->rcode == 0);
   CHECK_FALSE(message->edns);
@@ -244,6 +243,17 @@ TEST_CASE("every cut of a good message is refused, none crashes", "[dns_message]
     }
   }
   CHECK(decode_dns_message(whole + "trailing"));
+}
+
+TEST_CASE("what is no answer to a query is refused", "[dns_message][hostile]") {
+  const auto question = decode_dns_message(Packet().header(0x0100, 0, 0, 0, 0).bytes());
+  REQUIRE_FALSE(question);
+  CHECK(question.error().message().find("a question") != std::string::npos);
+  for (unsigned opcode = 1; opcode < 16; ++opcode) {
+    CAPTURE(opcode);
+    CHECK_FALSE(decode_dns_message(Packet().header(0x8000 | opcode << 11, 0, 0, 0, 0).bytes()));
+  }
+  CHECK(decode_dns_message(Packet().header(0x87ff, 0, 0, 0, 0).bytes()));
 }
 
 TEST_CASE("counts beyond what is there are refused", "[dns_message][hostile]") {
