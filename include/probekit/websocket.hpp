@@ -24,9 +24,10 @@ struct WebSocketListenerOptions {
   std::string host = "127.0.0.1";  ///< an IP address
   std::uint16_t port = 8765;       ///< 0 picks a free one
   // limits
-  std::size_t message_bytes_max = 1024 * 1024;     ///< larger ones end the connection with 1009
-  std::size_t connections_max = 16384;             ///< further ones are closed at once
-  std::size_t connections_per_address_max = 4096;  ///< nginx makes all agents one address
+  std::size_t message_bytes_max = 1024 * 1024;  ///< larger ones end the connection with 1009
+  std::size_t connections_max = 16384;          ///< further ones are closed at once
+  /// Of these; 0: as many as connections_max. Behind nginx all agents have one address.
+  std::size_t connections_per_address_max = 0;
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds send_time_limit{20000};  ///< no progress for so long: closed `stalled`
   // injected
@@ -37,6 +38,7 @@ struct WebSocketListenerOptions {
 struct WebSocketConnectorOptions {
   std::vector<std::string> urls;  ///< `ws://HOST[:PORT]/PATH`; tried in random order
   std::size_t message_bytes_max = 1024 * 1024;
+  /// For the look-up, and all addresses it gives, each with its share.
   std::chrono::milliseconds handshake_timeout{10000};
   std::chrono::milliseconds send_time_limit{20000};
   std::size_t receive_buffer_bytes = 0;  ///< SO_RCVBUF; 0: the system's

@@ -14,15 +14,13 @@
 
 namespace probekit {
 
-namespace {
-
-NameLookup::Answer look_up(const std::string& host) {
+LookUpAnswer system_look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  NameLookup::Answer answer;
+  LookUpAnswer answer;
   if (error != 0) {
     answer.error = ::gai_strerror(error);
     return answer;
@@ -39,11 +37,11 @@ NameLookup::Answer look_up(const std::string& host) {
   return answer;
 }
 
-}  // namespace
-
-std::shared_ptr<NameLookup> NameLookup::start(const std::string& host) {
+std::shared_ptr<NameLookup> NameLookup::start(const std::string& host, const LookUp& look_up) {
   auto lookup = std::make_shared<NameLookup>();
-  start_thread("probekit-lookup", [lookup, host] { lookup->finish(look_up(host)); }).detach();
+  start_thread("probekit-lookup", [lookup, host, look_up] {
+    lookup->finish(look_up(host));
+  }).detach();
   return lookup;
 }
 

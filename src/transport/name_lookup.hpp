@@ -3,8 +3,8 @@
 #pragma once
 
 /// \file
-/// The system's resolver (getaddrinfo(3)), which cannot be interrupted, on a thread that nobody has
-/// to wait for.
+/// A resolver that blocks and cannot be interrupted, as the system's (getaddrinfo(3)), on a thread
+/// that nobody has to wait for.
 
 #include <cstdint>
 #include <functional>
@@ -15,17 +15,26 @@
 
 namespace probekit {
 
+/// What a name leads to.
+struct LookUpAnswer {
+  std::vector<std::string> addresses;  ///< numeric, in the order to try them; empty on failure
+  std::string error;                   ///< why there is none
+};
+
+/// May block; called on a thread of its own. Must not throw.
+using LookUp = std::function<LookUpAnswer(const std::string& host)>;
+
+/// getaddrinfo(3) and gai_strerror(3).
+LookUpAnswer system_look_up(const std::string& host);
+
 /// One look-up. It may outlive whoever asked; then its answer is dropped.
 class NameLookup {
  public:
-  struct Answer {
-    std::vector<std::string> addresses;  ///< numeric, in the system's order; empty on failure
-    std::string error;                   ///< gai_strerror(3)
-  };
+  using Answer = LookUpAnswer;
   using Waiter = std::function<void(Answer)>;
 
   /// Throws std::system_error when there is no room for a thread.
-  static std::shared_ptr<NameLookup> start(const std::string& host);
+  static std::shared_ptr<NameLookup> start(const std::string& host, const LookUp& look_up);
 
   /// Who hears of the answer, once, on the look-up's thread, or in this call when it is there
   /// already. Replaces the one before; empty: nobody.

@@ -21,6 +21,7 @@
 #include "transport/name_lookup.hpp"
 #include "transport/tcp_socket.hpp"
 #include "transport/websocket_connection.hpp"
+#include "transport/websocket_connector.hpp"
 #include "transport/websocket_stream.hpp"
 
 namespace probekit {
@@ -107,11 +108,13 @@ class Attempt final : public std::enable_shared_from_this<Attempt>,
       : options_(options), url_(std::move(url)), link_(std::move(link)), done_(std::move(done)) {}
 
   /// `lookup` is the one of the host that is still under way, or null; holds the new one after.
-  void start(std::shared_ptr<NameLookup>& lookup);
+  void start(std::shared_ptr<NameLookup>& lookup, const LookUp& look_up);
   void cancel();
   std::chrono::seconds retry_after() const noexcept { return retry_after_; }
 
  private:
+  void set_timer(std::chrono::nanoseconds time);
+  void on_timer();
   void connect_next();
   void connected(const asio::error_code& error);
   void fail(errc code, const std::string& text);
@@ -129,22 +132,23 @@ class Attempt final : public std::enable_shared_from_this<Attempt>,
   const Url url_;
   const std::shared_ptr<LoopLink> link_;
   Connector::Done done_;  // null once called or cancelled
+  bool ended_ = false;    // what comes of it is known, though done_ may not have run yet
   std::chrono::seconds retry_after_{0};
   const char* stage_ = "resolving the name";
+  SteadyTime deadline_{};
   TimerId timer_ = 0;
   std::shared_ptr<NameLookup> lookup_;
   std::vector<asio::ip::address> addresses_;  // still to try, the next one last
   std::string last_error_ = "there is no address";
+  std::size_t tried_ = 0;  // addresses
   std::optional<tcp::socket> socket_;
   std::shared_ptr<WebSocketStream> stream_;
 };
 
-void Attempt::start(std::shared_ptr<NameLookup>& lookup) {
+void Attempt::start(std::shared_ptr<NameLookup>& lookup, const LookUp& look_up) {
   link_->add(*this);
-  timer_ = link_->loop()->call_after(options_.handshake_timeout, [self = shared_from_this()] {
-    self->timer_ = 0;
-    self->fail(errc::timed_out, std::string("no answer in time while ") + self->stage_);
-  });
+  deadline_ = link_->loop()->now() + options_.handshake_timeout;
+  set_timer(options_.handshake_timeout);
   asio::error_code error;
   const auto address = asio::ip::make_address(url_.name(), error);
   if (!error) {
@@ -153,7 +157,7 @@ void Attempt::start(std::shared_ptr<NameLookup>& lookup) {
     return;
   }
   try {
-    if (!lookup || lookup->done()) lookup = NameLookup::start(url_.name());
+    if (!lookup || lookup->done()) lookup = NameLookup::start(url_.name(), look_up);
   } catch (const std::system_error& failure) {
     return fail(errc::connection_failed, failure.what());
   }
@@ -161,7 +165,7 @@ void Attempt::start(std::shared_ptr<NameLookup>& lookup) {
   lookup_->set_waiter([link = link_, weak = weak_from_this()](NameLookup::Answer answer) {
     link->post([weak, answer = std::move(answer)] {
       const auto self = weak.lock();
-      if (!self || !self->done_) return;
+      if (!self || self->ended_) return;
       if (!answer.error.empty()) self->last_error_ = answer.error;
       for (auto each = answer.addresses.rbegin(); each != answer.addresses.rend(); ++each) {
         asio::error_code ignored;
@@ -173,11 +177,33 @@ void Attempt::start(std::shared_ptr<NameLookup>& lookup) {
   });
 }
 
+void Attempt::set_timer(std::chrono::nanoseconds time) {
+  EventLoop& loop = *link_->loop();
+  if (timer_ != 0) loop.cancel(timer_);
+  timer_ = loop.call_after(time, [self = shared_from_this()] {
+    self->timer_ = 0;
+    self->on_timer();
+  });
+}
+
+void Attempt::on_timer() {
+  if (ended_) return;
+  if (!addresses_.empty()) return connect_next();
+  fail(errc::timed_out, std::string("no answer in time while ") + stage_);
+}
+
+// The time that is left, the opening handshake's too, is shared between the addresses that are
+// left: one may be silent for ever, and the next attempt would begin with the same.
 void Attempt::connect_next() {
-  if (!done_) return;
+  if (ended_) return;
   stage_ = "connecting";
+  ++tried_;
   socket_.reset();
+  if (stream_) stream_->abort();
+  stream_.reset();
   if (addresses_.empty()) return fail(errc::connection_failed, last_error_);
+  const auto left = std::max(deadline_ - link_->loop()->now(), SteadyTime::duration(0));
+  set_timer(left / static_cast<int>(addresses_.size()));
   const tcp::endpoint endpoint(addresses_.back(), url_.port);
   addresses_.pop_back();
   socket_.emplace(asio_context(*link_->loop()));
@@ -191,13 +217,14 @@ void Attempt::connect_next() {
         error);
   }
   tune_tcp_socket(socket_->native_handle(), options_.send_time_limit);
-  socket_->async_connect(endpoint, [self = shared_from_this()](const asio::error_code& result) {
-    self->connected(result);
-  });
+  socket_->async_connect(
+      endpoint, [self = shared_from_this(), turn = tried_](const asio::error_code& result) {
+        if (turn == self->tried_) self->connected(result);
+      });
 }
 
 void Attempt::connected(const asio::error_code& error) {
-  if (!done_) return;
+  if (ended_) return;
   asio::error_code ignored;
   if (error) {
     last_error_ = error.message();
@@ -239,6 +266,7 @@ void Attempt::on_ended(const WebSocketStreamEnd& end) {
                                             std::to_string(end.http_status) + ' ' +
                                             printable(end.http_reason));
   }
+  if (!addresses_.empty()) return connect_next();
   fail(errc::handshake_failed,
        "the connection ended during the handshake" +
            (end.reason.error ? ": " + end.reason.error.message() : std::string()));
@@ -249,7 +277,7 @@ void Attempt::fail(errc code, const std::string& text) {
 }
 
 void Attempt::finish(Answer answer) {
-  if (!done_) return;
+  if (ended_) return;
   let_go();
   // Through the loop, so that it never runs inside connect().
   auto shared = std::make_shared<Answer>(std::move(answer));
@@ -261,6 +289,7 @@ void Attempt::finish(Answer answer) {
 }
 
 void Attempt::let_go() {
+  ended_ = true;
   EventLoop* const loop = link_->loop();
   if (loop != nullptr) {
     if (timer_ != 0) loop->cancel(timer_);
@@ -282,7 +311,8 @@ void Attempt::loop_ended() noexcept { cancel(); }
 
 class WebSocketConnector final : public Connector {
  public:
-  explicit WebSocketConnector(WebSocketConnectorOptions options) : options_(std::move(options)) {
+  WebSocketConnector(WebSocketConnectorOptions options, LookUp look_up)
+      : options_(std::move(options)), look_up_(std::move(look_up)) {
     for (const std::string& url : options_.urls) urls_.push_back(parse_url(url));
   }
   ~WebSocketConnector() override { cancel(); }
@@ -293,7 +323,7 @@ class WebSocketConnector final : public Connector {
     const Url& url = next_url();
     url_ = url.text;
     attempt_ = std::make_shared<Attempt>(options_, url, link_, std::move(done));
-    attempt_->start(lookups_[url.host]);
+    attempt_->start(lookups_[url.host], look_up_);
   }
 
   void cancel() override {
@@ -316,6 +346,7 @@ class WebSocketConnector final : public Connector {
   }
 
   const WebSocketConnectorOptions options_;
+  const LookUp look_up_;
   std::vector<Url> urls_;
   std::size_t next_ = 0;
   std::map<std::string, std::shared_ptr<NameLookup>> lookups_;  // the last of each host
@@ -327,6 +358,11 @@ class WebSocketConnector final : public Connector {
 }  // namespace
 
 std::unique_ptr<Connector> make_websocket_connector(WebSocketConnectorOptions options) {
+  return make_websocket_connector(std::move(options), &system_look_up);
+}
+
+std::unique_ptr<Connector> make_websocket_connector(WebSocketConnectorOptions options,
+                                                    LookUp look_up) {
   if (options.urls.empty()) reject_option("urls is empty");
   if (options.message_bytes_max == 0) reject_option("message_bytes_max is 0");
   if (options.handshake_timeout.count() <= 0) reject_option("handshake_timeout is not positive");
@@ -335,7 +371,7 @@ std::unique_ptr<Connector> make_websocket_connector(WebSocketConnectorOptions op
     reject_option("receive_buffer_bytes is over 1 GiB");
   }
   if (!options.random) options.random = system_random();
-  return std::make_unique<WebSocketConnector>(std::move(options));
+  return std::make_unique<WebSocketConnector>(std::move(options), std::move(look_up));
 }
 
 }  // namespace probekit

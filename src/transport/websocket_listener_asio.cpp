@@ -301,11 +301,11 @@ std::unique_ptr<Listener> make_websocket_listener(WebSocketListenerOptions optio
   if (error) reject_option("host is not an IP address: \"" + options.host + '"');
   if (options.message_bytes_max == 0) reject_option("message_bytes_max is 0");
   if (options.connections_max == 0) reject_option("connections_max is 0");
-  if (options.connections_per_address_max == 0) {
-    reject_option("connections_per_address_max is 0");
-  }
   if (options.handshake_timeout.count() <= 0) reject_option("handshake_timeout is not positive");
   if (options.send_time_limit.count() <= 0) reject_option("send_time_limit is not positive");
+  if (options.connections_per_address_max == 0) {
+    options.connections_per_address_max = options.connections_max;
+  }
   if (!options.random) options.random = system_random();
   return std::make_unique<WebSocketListener>(std::move(options));
 }

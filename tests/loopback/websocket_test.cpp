@@ -23,10 +23,12 @@
 
 #include "probekit/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/http_test_server.hpp"
 #include "support/nginx.hpp"
 #include "support/raw_websocket.hpp"
 #include "support/run_until.hpp"
 #include "support/transport_world.hpp"
+#include "transport/websocket_connector.hpp"
 
 namespace {
 
@@ -127,11 +129,12 @@ class Client {
 // A socket that listens and, left alone, answers nothing.
 class BareServer {
  public:
-  explicit BareServer(int backlog = 8) {
+  explicit BareServer(const char* ip = "127.0.0.1", std::uint16_t port = 0, int backlog = 8) {
     descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    ::inet_pton(AF_INET, ip, &address.sin_addr);
     socklen_t size = sizeof address;
     REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
     REQUIRE(::listen(descriptor_, backlog) == 0);
@@ -565,6 +568,9 @@ TEST_CASE("without descriptors a listener waits instead of spinning", "[websocke
   Master master(options);
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  // The first call of a sink, because UBSan needs descriptors to look at its type.
+  options.log->write(LogLevel::info, "test", "begins");
+  options.log->flush();
   auto gate = std::make_unique<Gate>(master.loop());
   RawWebSocket raw(master.port());  // in the kernel's backlog
   // No descriptor is free until this limit is lifted.
@@ -597,8 +603,12 @@ TEST_CASE("without descriptors a listener waits instead of spinning", "[websocke
 
 TEST_CASE("connections over a limit are closed at once", "[websocket]") {
   WebSocketListenerOptions options;
-  SECTION("in all") { options.connections_max = 2; }
+  SECTION("in all") {
+    options.connections_max = 2;
+    options.connections_per_address_max = 3;
+  }
   SECTION("from one address") { options.connections_per_address_max = 2; }
+  SECTION("from one address, by default as many as in all") { options.connections_max = 2; }
   Master master(options);
   auto first = std::make_unique<RawWebSocket>(master.port());
   RawWebSocket second(master.port());
@@ -617,6 +627,31 @@ TEST_CASE("connections over a limit are closed at once", "[websocket]") {
     return again.open();
   });
   auto again = master.door->take();
+}
+
+// Behind nginx all agents have one address.
+TEST_CASE("one address may have all the connections", "[websocket]") {
+  constexpr std::size_t kOthers = 4100;
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit high{limit.rlim_max, limit.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &high) == 0);
+  if (limit.rlim_max < 2 * kOthers + 200) {
+    WARN("too few descriptors: " << limit.rlim_max);
+    return;
+  }
+  {
+    WebSocketListenerOptions options;
+    options.handshake_timeout = 120s;
+    Master master(options);
+    std::vector<std::unique_ptr<RawWebSocket>> others;
+    for (std::size_t i = 0; i < kOthers; ++i) {
+      others.push_back(std::make_unique<RawWebSocket>(master.port()));
+    }
+    RawWebSocket last(master.port());
+    CHECK(last.open());
+  }
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 TEST_CASE("a listener says what it cannot do", "[websocket]") {
@@ -744,6 +779,52 @@ TEST_CASE("a connector resolves names without its loop waiting", "[websocket]") 
     client.connector().connect(client.loop(), [](Expected<std::unique_ptr<Connection>>) {});
     client.connector().cancel();
   });
+}
+
+TEST_CASE("an address that is silent leaves time for the next", "[websocket]") {
+  Master master;
+  WebSocketConnectorOptions options;
+  options.handshake_timeout = 4s;
+  options.urls = {"ws://master.test:" + std::to_string(master.port()) + "/ws"};
+  auto loop = make_running_loop("client");
+  auto connector = make_websocket_connector(options, [](const std::string& host) {
+    LookUpAnswer answer;
+    if (host == "master.test") answer.addresses = {"127.0.0.2", "127.0.0.3", "127.0.0.1"};
+    return answer;
+  });
+  const auto reaches = [&] {
+    const auto result = connect_and_wait(*loop, *connector);
+    INFO(result.text);
+    CHECK(result.peer);
+  };
+  SECTION("to every packet") {
+    const SilentPort first("127.0.0.2", master.port());
+    const SilentPort second("127.0.0.3", master.port());
+    reaches();
+  }
+  SECTION("to the opening handshake") {
+    const BareServer first("127.0.0.2", master.port());
+    reaches();
+  }
+  SECTION("or ends in it") {
+    const BareServer first("127.0.0.2", master.port());
+    std::thread answering([&] { first.answer_once(""); });
+    reaches();
+    answering.join();
+  }
+  SECTION("or refuses") { reaches(); }
+  SECTION("and all of them are told by their last") {
+    const SilentPort first("127.0.0.2", master.port());
+    options.handshake_timeout = 100ms;
+    auto hasty = make_websocket_connector(options, [](const std::string&) {
+      return LookUpAnswer{{"127.0.0.2", "127.0.0.2"}, ""};
+    });
+    const auto failed = connect_and_wait(*loop, *hasty);
+    CHECK(failed.error == errc::timed_out);
+    CHECK(failed.text.find("connecting") != std::string::npos);
+    run_on(*loop, [&] { hasty.reset(); });
+  }
+  run_on(*loop, [&] { connector.reset(); });
 }
 
 TEST_CASE("a connector tries each of its masters", "[websocket]") {
