@@ -50,8 +50,9 @@ struct HttpResponse {
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /// Once, at any moment. What the client still sends is read and dropped, so that it gets to
-  /// read the response; for no longer than the idle timeout.
+  /// Once, at any moment. What the client still sends is read and dropped before the response is
+  /// sent, for half the idle timeout; then a response that is not streamed is sent all the same,
+  /// and the connection ends once nothing of it moved for the other half.
   virtual void respond(HttpResponse response) = 0;
   /// After Answer::on_body() took less than it was given. Not from inside it.
   virtual void resume_upload() = 0;

@@ -10,6 +10,9 @@
 // leaves right behind its last bytes: it reads them, takes the short count for all there is, and
 // gets no second edge. Once a second we look for those, and for clients that have been sending a
 // request's head for too long, byte by byte.
+//
+// It takes a response at a request's head or at its end. A body that goes on and on after it was
+// refused is answered past the library, straight to the socket.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -65,6 +68,18 @@ Expected<SocketAddress> make_address(const std::string& host, std::uint16_t port
   return address;
 }
 
+std::string on_the_wire(const HttpResponse& response, bool with_body) {
+  std::string wire = "HTTP/1.1 " + std::to_string(response.status) + " " +
+                     MHD_get_reason_phrase_for(static_cast<unsigned>(response.status)) + "\r\n";
+  for (const HttpHeader& header : response.headers) {
+    wire += header.name + ": " + header.value + "\r\n";
+  }
+  wire +=
+      "Content-Length: " + std::to_string(response.body.size()) + "\r\nConnection: close\r\n\r\n";
+  if (with_body) wire += response.body;
+  return wire;
+}
+
 class MicrohttpdServer;
 class MicrohttpdExchange;
 
@@ -100,6 +115,10 @@ class MicrohttpdExchange final : public Exchange {
 
   void begin(const char* method, const char* version);
   MHD_Result queue_response();
+  void give_half_the_time(void (MicrohttpdExchange::*then)());
+  void answer_early();
+  void send_early();
+  void cut();
   void suspend(Suspended why);
   void resume(Suspended why);
   void watch_client();
@@ -113,6 +132,8 @@ class MicrohttpdExchange final : public Exchange {
   HttpRequest request_;
   std::shared_ptr<Answer> answer_;
   std::unique_ptr<HttpResponse> response_;
+  std::string early_;  // a response that goes past the library
+  std::size_t early_sent_ = 0;
   TimerId refusal_timer_ = 0;
   int watched_ = -1;
   Suspended suspended_ = Suspended::no;
@@ -120,6 +141,7 @@ class MicrohttpdExchange final : public Exchange {
   bool body_ended_ = false;
   bool responded_ = false;
   bool queued_ = false;
+  bool answered_early_ = false;
   bool aborted_ = false;
 };
 
@@ -176,6 +198,7 @@ class MicrohttpdServer final : public HttpServer {
   bool run_posted_ = false;
   bool needs_run_ = false;  // a connection was resumed
   bool accept_failing_ = false;
+  bool closing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -210,6 +233,12 @@ MHD_Result MicrohttpdExchange::on_access(MHD_Connection* connection, const char*
     return MHD_YES;
   }
   body_ended_ = true;
+  if (answered_early_) {
+    if (early_sent_ == early_.size())
+      return MHD_NO;  // which closes the connection, as was announced
+    suspend(Suspended::response);
+    return MHD_YES;
+  }
   if (!responded_) answer_->on_body_end();
   if (responded_) return queued_ ? MHD_YES : queue_response();
   suspend(Suspended::response);
@@ -248,12 +277,54 @@ void MicrohttpdExchange::respond(HttpResponse response) {
   response_ = std::make_unique<HttpResponse>(std::move(response));
   if (suspended_ == Suspended::upload || suspended_ == Suspended::response) resume(suspended_);
   if (body_ended_) return;
-  // A client that sends on and on, although its answer stands, is cut.
-  refusal_timer_ =
-      server_.loop_.call_at(server_.loop_.now() + server_.options_.idle_timeout, [this] {
-        refusal_timer_ = 0;
-        if (connection_ && !queued_) shutdown(socket(), SHUT_RDWR);
-      });
+  // Half of the time the client has to end its request, so that the connection can go on; the
+  // other half to read what it was not going to wait for.
+  give_half_the_time(&MicrohttpdExchange::answer_early);
+}
+
+void MicrohttpdExchange::give_half_the_time(void (MicrohttpdExchange::*then)()) {
+  if (refusal_timer_ != 0) server_.loop_.cancel(refusal_timer_);
+  const auto half = std::chrono::milliseconds(server_.options_.idle_timeout) / 2;
+  refusal_timer_ = server_.loop_.call_at(server_.loop_.now() + half, [this, then] {
+    refusal_timer_ = 0;
+    (this->*then)();
+  });
+}
+
+void MicrohttpdExchange::answer_early() {
+  if (!connection_ || queued_) return;
+  if (response_->streamed) return cut();
+  answered_early_ = true;
+  early_ = on_the_wire(*response_, request_.method != MHD_HTTP_METHOD_HEAD);
+  give_half_the_time(&MicrohttpdExchange::cut);
+  send_early();
+}
+
+void MicrohttpdExchange::send_early() {
+  while (early_sent_ < early_.size()) {
+    const ssize_t sent = send(socket(), early_.data() + early_sent_, early_.size() - early_sent_,
+                              MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) {
+      if (watched_ >= 0) return;
+      watched_ = socket();
+      server_.loop_.watch(watched_, ProbeLoop::writable, [this](unsigned) { send_early(); });
+      return;
+    }
+    if (sent < 0) return cut();
+    early_sent_ += static_cast<std::size_t>(sent);
+    give_half_the_time(&MicrohttpdExchange::cut);
+  }
+  if (watched_ >= 0) server_.loop_.unwatch(std::exchange(watched_, -1));
+  // What the client still sends is read on: closing over it would make the kernel send a reset,
+  // which may overtake the answer.
+  shutdown(socket(), SHUT_WR);
+  if (suspended_ != Suspended::no) resume(suspended_);
+}
+
+void MicrohttpdExchange::cut() {
+  shutdown(socket(), SHUT_RDWR);
+  abort();
 }
 
 MHD_Result MicrohttpdExchange::queue_response() {
@@ -347,14 +418,7 @@ void MicrohttpdExchange::on_client_readable() {
 MicrohttpdServer::MicrohttpdServer(HttpServerOptions options, EpollLoop& loop,
                                    AnswerFactory factory)
     : options_(std::move(options)), loop_(loop), factory_(std::move(factory)) {
-  refusal_ = "HTTP/1.1 " + std::to_string(options_.refusal.status) + " " +
-             MHD_get_reason_phrase_for(static_cast<unsigned>(options_.refusal.status)) + "\r\n";
-  for (const HttpHeader& header : options_.refusal.headers) {
-    refusal_ += header.name + ": " + header.value + "\r\n";
-  }
-  refusal_ += "Content-Length: " + std::to_string(options_.refusal.body.size()) +
-              "\r\nConnection: close\r\n\r\n" + options_.refusal.body;
-
+  refusal_ = on_the_wire(options_.refusal, true);
   // One more than we let in, so that the library's own limit is never what decides.
   daemon_ = MHD_start_daemon(
       MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
@@ -405,6 +469,7 @@ Expected<std::uint16_t> MicrohttpdServer::listen() {
 
 void MicrohttpdServer::close() {
   if (!daemon_) return;
+  closing_ = true;
   *alive_ = false;
   loop_.set_idle(nullptr);
   if (listener_ >= 0) {
@@ -414,7 +479,8 @@ void MicrohttpdServer::close() {
   if (accept_timer_ != 0) loop_.cancel(std::exchange(accept_timer_, 0));
   if (run_timer_ != 0) loop_.cancel(std::exchange(run_timer_, 0));
   if (sweep_timer_ != 0) loop_.cancel(std::exchange(sweep_timer_, 0));
-  // The library must not be stopped while a connection is suspended.
+  // The library must not be stopped while a connection is suspended; and this last run of it may
+  // read requests that have just come.
   for (const Client* client : clients_) {
     if (client->exchange) client->exchange->abort();
   }
@@ -543,7 +609,7 @@ void* MicrohttpdServer::on_uri(void* self, const char* uri, MHD_Connection* conn
 MHD_Result MicrohttpdServer::on_access(void* self, MHD_Connection* connection, const char*,
                                        const char* method, const char* version, const char* upload,
                                        std::size_t* upload_size, void** exchange) {
-  if (!*exchange) return MHD_NO;
+  if (!*exchange || static_cast<const MicrohttpdServer*>(self)->closing_) return MHD_NO;
   return static_cast<MicrohttpdServer*>(self)->guarded(MHD_NO, [&] {
     client_of(connection).head_due = SteadyTime::max();
     return static_cast<MicrohttpdExchange*>(*exchange)->on_access(connection, method, version,

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/http_server.hpp"
 #include "base/text.hpp"
 #include "master/master_access.hpp"
 #include "probekit/master.hpp"
@@ -20,6 +21,7 @@
 #include "probekit/version.hpp"
 #include "store/task_store.hpp"
 #include "support/catch.hpp"
+#include "support/probe_bench.hpp"
 #include "support/raw_agent.hpp"
 #include "support/raw_http.hpp"
 #include "support/run_until.hpp"
@@ -119,6 +121,47 @@ struct World {
   Master master;
   std::optional<HttpApi> api;
   std::uint16_t port = 0;
+};
+
+/// The HTTP server alone. /now is answered at once; /never never, and it takes no body; /refused
+/// gets 429 and `refusal` at the first byte of its body.
+struct BareServer {
+  explicit BareServer(std::size_t refusal_bytes = 3) : refusal(refusal_bytes, 'r') {
+    api::HttpServerOptions options;
+    options.idle_timeout = std::chrono::seconds(1);
+    thread.run([&] {
+      server = api::make_http_server(
+          options, thread.loop(), [this](api::Exchange& exchange, const api::HttpRequest& request) {
+            return std::make_shared<Reply>(*this, exchange, std::string(request.path()));
+          });
+      if (const auto bound = server->listen()) port = *bound;
+    });
+    REQUIRE(port != 0);
+  }
+  ~BareServer() {
+    thread.run([&] { server.reset(); });
+  }
+
+  struct Reply final : api::Answer {
+    Reply(BareServer& its_server, api::Exchange& its_exchange, std::string its_path)
+        : its(its_server), exchange(its_exchange), path(std::move(its_path)) {}
+    std::size_t on_body(std::string_view bytes) override {
+      if (path == "/never") return 0;
+      if (path == "/refused") exchange.respond({429, {{"X-Why", "full"}}, its.refusal});
+      return bytes.size();
+    }
+    void on_body_end() override {
+      if (path == "/now") exchange.respond({200, {}, "now"});
+    }
+    BareServer& its;
+    api::Exchange& exchange;
+    const std::string path;
+  };
+
+  const std::string refusal;
+  std::unique_ptr<api::HttpServer> server;
+  std::uint16_t port = 0;
+  LoopThread thread;
 };
 
 std::string text(const json::Value& value, const std::string& member) {
@@ -532,6 +575,79 @@ TEST_CASE("more uploads at once than allowed are told to wait", "[api][loopback]
   run_until([&] { return world.status("api", "uploads") == 0; });
 }
 
+TEST_CASE("an upload that goes on after it was refused is answered", "[api][loopback]") {
+  SECTION("with the problem") {
+    HttpApiOptions options;
+    options.idle_timeout = std::chrono::seconds(1);
+    StoreOptions store;
+    store.queued_max = 100;
+    World world(options, store);
+    RawHttp client(world.port);
+    client.send(request_head("POST", "/v1/batches", kText + "Transfer-Encoding: chunked\r\n"));
+    std::string lines;
+    for (int i = 0; i < 1000; ++i) lines += "http://h" + std::to_string(i) + ".example/\n";
+    const SteadyTime end = system_clock()->steady_now() + std::chrono::seconds(20);
+    while (!client.readable(std::chrono::milliseconds(10)) && client.send(chunk(lines)) &&
+           system_clock()->steady_now() < end) {
+    }
+    const auto reply = client.receive();
+    REQUIRE(reply);
+    CHECK(reply->status == 429);
+    CHECK(text(reply->json(), "title") == "store_full");
+    CHECK_FALSE(reply->header("retry-after").empty());
+    CHECK(reply->header("connection") == "close");
+    CHECK(client.closed());
+    client.half_close();
+    run_until([&] { return world.status("api", "uploads") == 0; });
+    CHECK(world.status("ledger", "accepted") == 0);
+  }
+  const std::string head = request_head("POST", "/refused", "Transfer-Encoding: chunked\r\n");
+  SECTION("though nothing more comes") {
+    BareServer server;
+    RawHttp client(server.port);
+    client.send(head + chunk("x"));
+    const auto reply = client.receive();
+    REQUIRE(reply);
+    CHECK(reply->status == 429);
+    CHECK(reply->header("x-why") == "full");
+    CHECK(client.closed());
+  }
+  SECTION("though the answer is long, and the request ends meanwhile") {
+    BareServer server(16 * 1024 * 1024);
+    RawHttp client(server.port);
+    client.send(head + chunk("x"));
+    REQUIRE(client.readable(RawHttp::kPatience));
+    client.send(chunk("y") + "0\r\n\r\n");
+    const auto reply = client.receive();
+    REQUIRE(reply);
+    CHECK(reply->body == server.refusal);
+    CHECK(client.closed());
+  }
+  SECTION("once, when the request ends in time") {
+    BareServer server;
+    RawHttp client(server.port);
+    client.send(head + chunk("x") + "0\r\n\r\n");
+    const auto reply = client.receive();
+    REQUIRE(reply);
+    CHECK(reply->status == 429);
+    CHECK(reply->header("connection").empty());
+    const auto next = client.request("GET", "/now");
+    REQUIRE(next);
+    CHECK(next->status == 200);
+  }
+  SECTION("or cut, when the answer is not read") {
+    BareServer server(8 * 1024 * 1024);
+    RawHttp client(server.port, 4096);
+    client.send(head + chunk("x"));
+    run_until([&] {
+      std::size_t open = 0;
+      server.thread.run([&] { open = server.server->connections(); });
+      return open == 0;
+    });
+    CHECK_FALSE(client.receive());
+  }
+}
+
 TEST_CASE("clients that stand still are dropped", "[api][loopback]") {
   HttpApiOptions options;
   options.idle_timeout = std::chrono::seconds(1);
@@ -677,6 +793,32 @@ TEST_CASE("a body is asked for only when it is wanted", "[api][loopback]") {
   reply = refused.receive();
   REQUIRE(reply);
   CHECK(reply->status == 501);
+}
+
+// By the library, before a request becomes ours: docs/api.md lists these.
+TEST_CASE("what is not HTTP is refused with a status", "[api][loopback]") {
+  World world;
+  const std::string post = "POST /v1/batches HTTP/1.1\r\nHost: localhost\r\n";
+  const std::string many = std::string(100'000, 'x');
+  const std::vector<std::pair<int, std::string>> cases = {
+      {400, "GET / HTTP/x\r\nHost: localhost\r\n\r\n"},
+      {400, post + "Content-Length: x\r\n\r\n"},
+      {400, post + kText + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"},
+      {413, post + "Content-Length: 99999999999999999999999\r\n\r\n"},
+      {414, "GET /" + many + " HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+      {431, "GET / HTTP/1.1\r\nHost: localhost\r\nX: " + many + "\r\n\r\n"},
+      {505, "GET / HTTP/3.0\r\nHost: localhost\r\n\r\n"},
+  };
+  for (const auto& [status, bytes] : cases) {
+    INFO(status << ' ' << bytes.substr(0, 100));
+    RawHttp client(world.port);
+    client.send(bytes, std::chrono::milliseconds(500));
+    const auto reply = client.receive();
+    REQUIRE(reply);
+    CHECK(reply->status == status);
+    CHECK(reply->header("content-type").empty());
+    CHECK(client.closed());
+  }
 }
 
 TEST_CASE("hostile bytes harm nobody but their sender", "[api][loopback]") {
@@ -852,6 +994,25 @@ TEST_CASE("the API stops with clients in every state", "[api][loopback]") {
   CHECK_FALSE(reading.receive());
   const auto ledger = world.master.status().ledger;
   CHECK(ledger.accepted == 3000);
+}
+
+TEST_CASE("the API stops while requests come", "[api][loopback]") {
+  BareServer server;
+  RawHttp client(server.port);
+  const auto first = client.request("GET", "/now");
+  REQUIRE(first);
+  CHECK(first->status == 200);
+  std::string last;
+  SECTION("that wait for their answer") { last = request_head("GET", "/never", ""); }
+  SECTION("that wait for room") {
+    last = request_head("POST", "/never", "Content-Length: 10\r\n") + "0123456789";
+  }
+  // In the server's socket, and not seen by its loop, when it closes.
+  server.thread.run([&] {
+    client.send(last);
+    server.server->close();
+  });
+  CHECK(client.closed());
 }
 
 TEST_CASE("API options that make no sense are refused by name", "[api][loopback]") {

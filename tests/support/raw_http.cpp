@@ -136,6 +136,11 @@ std::optional<RawReply> RawHttp::receive(bool head) {
   return reply;
 }
 
+bool RawHttp::readable(std::chrono::milliseconds patience) {
+  pollfd wait{fd_, POLLIN, 0};
+  return !buffer_.empty() || poll(&wait, 1, static_cast<int>(patience.count())) > 0;
+}
+
 bool RawHttp::closed(std::chrono::milliseconds patience) {
   const SteadyTime end = system_clock()->steady_now() + patience;
   char bytes[65536];

@@ -43,6 +43,8 @@ class RawHttp {
   /// The next response; empty when the connection ended before it was whole. Headers of a HEAD
   /// response come without a body.
   std::optional<RawReply> receive(bool head = false);
+  /// Waits for bytes or the end to arrive.
+  bool readable(std::chrono::milliseconds patience);
   /// Waits for the peer to close, reading what comes before.
   bool closed(std::chrono::milliseconds patience = kPatience);
   void half_close();
