@@ -5,7 +5,7 @@
 /// \file
 /// How a master and its agents reach each other: connections that carry whole messages in order,
 /// and say exactly how many bytes they still hold. WebSocket (websocket.hpp) and memory
-/// (MemoryNetwork) implement it; both pass testing/transport_contract.hpp.
+/// (MemoryNetwork) implement it, and one suite of tests holds both to it.
 
 #include <chrono>
 #include <cstddef>
