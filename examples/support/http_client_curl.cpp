@@ -49,6 +49,8 @@ struct HttpClient::Impl {
   static std::size_t on_read(char* bytes, std::size_t size, std::size_t count, void* self) {
     auto& impl = *static_cast<Impl*>(self);
     const std::size_t given = impl.read(bytes, size * count);
+    // The end of input may be the same signal's doing: then it is not the end of the list.
+    if (impl.stopped()) return CURL_READFUNC_ABORT;
     impl.sent_whole = given == 0;
     return given;
   }

@@ -3,9 +3,16 @@
 
 // The example programs as people use them: help, refusals, configuration, signals, exit codes.
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 
@@ -483,6 +490,73 @@ TEST_CASE("an interrupted import says how to follow it, or cancels it", "[progra
     CHECK_THAT(ran.errors, Contains("--api " + master.api_url() + " --follow " + id));
     CHECK(master.api().batch(id).in_flight == 1);
   }
+}
+
+TEST_CASE("an import interrupted before its last byte leaves nothing", "[programs]") {
+  signal(SIGPIPE, SIG_IGN);
+  const MasterProcess master;
+  const TemporaryFolder folder;
+  const std::string list = folder.path() + "/list";
+  REQUIRE(mkfifo(list.c_str(), 0600) == 0);
+  Process import{{program("probekit-import"), list, "--api", master.api_url()}, folder.path()};
+  int pipe = -1;
+  run_until([&] { return (pipe = open(list.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; });
+  const std::string line = "http://127.0.0.1:1/\n";
+  REQUIRE(::write(pipe, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  run_until([&] {
+    const auto status = master.api().get("/v1/status").body;
+    return status.find("\"uploads\":1") != std::string::npos;
+  });
+  import.signal(SIGINT);
+  // It is asked whether to go on each time there is something to send.
+  const std::string more(64 * 1024, '\n');
+  run_until([&] { return ::write(pipe, more.data(), more.size()) < 0 && errno == EPIPE; });
+  close(pipe);
+  const Ran ran = finish(import);
+  CHECK(ran.code == 1);
+  CHECK_THAT(ran.errors, Contains("nothing was accepted"));
+  const auto listed = master.api().get("/v1/batches").json();
+  CHECK(listed.find("items")->as_array()->empty());
+}
+
+TEST_CASE("an import interrupted after its last byte waits for the answer", "[programs]") {
+  // A master that says when it has the whole list, and answers when told.
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(listener, 8) == 0);
+  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  const TemporaryFolder folder;
+  write(folder.path() + "/list.txt", "http://127.0.0.1:1/\n");
+  Process import{{program("probekit-import"), folder.path() + "/list.txt", "--api",
+                  "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))},
+                 folder.path()};
+  const int client = accept(listener, nullptr, nullptr);
+  REQUIRE(client >= 0);
+  std::string request;
+  while (request.find("\r\n0\r\n\r\n") == std::string::npos) {
+    char bytes[4096];
+    const auto count = ::read(client, bytes, sizeof bytes);
+    REQUIRE(count > 0);
+    request.append(bytes, static_cast<std::size_t>(count));
+  }
+  import.signal(SIGINT);
+  // It looks for signals about once a second; nothing is to come of it.
+  pollfd hangup{client, POLLIN | POLLRDHUP, 0};
+  CHECK(poll(&hangup, 1, 2500) == 0);
+  const std::string answer =
+      "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n"
+      R"({"id":"b-seven","accepted":1,"rejected":0,"errors":[]})"
+      "\n";
+  REQUIRE(::write(client, answer.data(), answer.size()) == static_cast<ssize_t>(answer.size()));
+  const Ran ran = finish(import);
+  close(client);
+  close(listener);
+  CHECK(ran.code == 1);
+  CHECK_THAT(ran.errors, Contains("--follow b-seven"));
 }
 
 TEST_CASE("the embedded program accounts for what it is given", "[programs]") {
