@@ -29,9 +29,9 @@ expect_code() { [ "$code" -eq "$1" ] || fail "ended with $code, not $1"; }
 expect() { grep -qxE "$2" "$folder/$1" || fail "no line '$2' in its $1"; }
 nothing_left() {
   [ -z "$(ls -A "$folder/tmp")" ] || fail "left files: $(ls "$folder/tmp")"
-  # nginx wipes its environment, but names its folder on its command line.
-  left=$(grep -lazE "^(TMPDIR=)?$folder/tmp" /proc/[0-9]*/environ /proc/[0-9]*/cmdline \
-    2>/dev/null || true)
+  # nginx wipes its environment, but names its folder on its command line. The brackets keep grep
+  # from finding itself.
+  left=$(grep -lasz "$folder[/]tmp" /proc/[0-9]*/environ /proc/[0-9]*/cmdline || true)
   [ -z "$left" ] || fail "left processes: $left"
 }
 # start_hanging_page: a server that never answers; its address is in $hanging.
@@ -78,7 +78,7 @@ case $case in
     env TMPDIR="$folder/tmp" PROBEKIT_BIN_DIR="$programs" \
       "$root/examples/demo.sh" "$folder/list" >"$folder/out" 2>"$folder/err" &
     demo=$!
-    until grep -q '^batch ' "$folder/err"; do
+    until grep -qs '^batch ' "$folder/err"; do
       kill -0 "$demo" || fail "ended early"
       sleep 0.05
     done
