@@ -32,13 +32,14 @@ struct ProbeExecutorOptions {
   // behaviour
   AddressPolicy address_policy;
   std::vector<Address> dns_servers;  ///< empty: the system's
-  /// A result taken while its thread was later than this is marked `suspect`.
+  /// A result taken while its thread was later than this is marked `suspect`; over 0, and counts
+  /// as an hour at most.
   std::chrono::milliseconds suspect_lag{100};
   // injected; null: the default
   std::shared_ptr<const Clock> clock;
   std::shared_ptr<RandomSource> random;
-  std::shared_ptr<Executor>
-      executor;  ///< where callbacks of submit() run; default a DeliveryThread
+  /// Where callbacks of submit() run; default a DeliveryThread, made by start() without observer.
+  std::shared_ptr<Executor> executor;
   std::shared_ptr<Log> log;
 };
 
@@ -96,9 +97,11 @@ class PROBEKIT_EXPORT ProbeExecutor {
 
   /// Probes once; `done` runs once on the Executor, never inside this call. A spec with a deadline
   /// that cannot start in time gets a result in state `expired`; without one it waits as long as
-  /// it takes. What stop() meets gets failure `internal`, "stopped". *Errors*: invalid_argument
-  /// (the spec), unsupported (no prober of its kind; tasks go to an observer), limit_reached (the
-  /// queue is full), closed (not started, or stopped).
+  /// it takes. What stop() meets gets failure `internal`, "stopped". A task takes its room until
+  /// its callback is called: a host that is slow to take results is refused new tasks. *Errors*:
+  /// invalid_argument (the spec), unsupported (no prober of its kind; tasks go to an observer),
+  /// limit_reached (no room: window() tasks wait or run or have a result that waits for its
+  /// callback), closed (not started, or stopped).
   Expected<void> submit(ProbeSpec spec, std::function<void(TaskResult)> done);
   /// Probes once and waits: not from a thread of the Executor. *Errors*: as submit().
   Expected<TaskResult> probe(ProbeSpec spec);

@@ -32,6 +32,7 @@ constexpr std::size_t kBurstsInARow = 8;   // before sockets and timers get thei
 constexpr std::size_t kTasksAThread = 32;  // for so many new tasks one more thread is woken
 
 constexpr std::chrono::seconds kCheckInterval{1};
+constexpr std::chrono::hours kSuspectLagMax{1};
 constexpr std::chrono::seconds kOverdue{1};  // what a prober gets beyond the timeout
 
 void check_range(const char* name, std::size_t value, std::size_t min, std::size_t max) {
@@ -48,6 +49,7 @@ ProbeExecutorOptions checked(ProbeExecutorOptions options) {
   if (options.suspect_lag <= std::chrono::milliseconds{0}) {
     throw std::invalid_argument("ProbeExecutorOptions.suspect_lag: not over 0");
   }
+  options.suspect_lag = std::min<std::chrono::milliseconds>(options.suspect_lag, kSuspectLagMax);
   if (options.threads == 0) {
     options.threads =
         std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsDefault);
@@ -56,6 +58,12 @@ ProbeExecutorOptions checked(ProbeExecutorOptions options) {
   if (!options.clock) options.clock = system_clock();
   if (!options.random) options.random = system_random();
   return options;
+}
+
+// Options given to submit(vector<Task>) were checked by nobody; a longer one counts as this.
+std::chrono::milliseconds timeout_of(const Task& task) noexcept {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours{24};
+  return std::min(task.options->timeout, kLongest);
 }
 
 TaskQueueOptions queue_options(const ProbeExecutorOptions& options) {
@@ -280,6 +288,10 @@ class ProbingThread final : private ProbeSink {
     if (result.verdict == Verdict::none) {
       result.verdict = Verdict::failed;
       result.failure = Failure{FailureKind::internal, "the prober gave no verdict"};
+    } else if (result.verdict == Verdict::failed && !result.failure) {
+      result.failure = Failure{FailureKind::internal, "the prober gave no reason"};
+    } else if (result.failure) {
+      result.verdict = Verdict::failed;  // a master takes no passed result with a failure
     }
     if (result.started_at == SystemTime{}) {
       result.started_at =
@@ -366,7 +378,7 @@ class ProbingThread final : private ProbeSink {
     const SteadyTime now = loop_.now();
     for (std::uint32_t index = 0; index < slots_.size(); ++index) {
       const Slot& slot = slots_[index];
-      if (!slot.used || now - slot.started <= slot.task.options->timeout + kOverdue) continue;
+      if (!slot.used || now - slot.started <= timeout_of(slot.task) + kOverdue) continue;
       const std::uint64_t probe = number_of(index);
       log(LogLevel::error, "a prober did not answer within its timeout", slot.task.options->kind);
       end_probe(probe);
@@ -425,10 +437,33 @@ struct CallbackOptions : ProbeOptions {
   mutable std::function<void(TaskResult)> done;  // taken once, by whoever ends the task
 };
 
+/// Tasks taken whose callback was not called yet: results that wait for the host count, too.
+/// Shared with what was posted to the host's Executor, which may outlive the executor here.
+struct Unanswered {
+  std::atomic<std::size_t> high{0};
+  std::atomic<std::size_t> other{0};
+
+  std::atomic<std::size_t>& of(Priority priority) noexcept {
+    return priority == Priority::high ? high : other;
+  }
+};
+
 /// Turns what happens to tasks into calls of their callbacks.
 class CallbackObserver final : public TaskObserver {
  public:
-  explicit CallbackObserver(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
+  CallbackObserver(std::shared_ptr<Executor> executor, TaskQueueWindow window)
+      : executor_(std::move(executor)), window_(window) {
+    if (!executor_) executor_ = std::make_shared<DeliveryThread>();
+  }
+
+  /// False: as many wait for their callback as may. By one thread at a time.
+  bool take(Priority priority) noexcept {
+    std::atomic<std::size_t>& count = unanswered_->of(priority);
+    if (count >= (priority == Priority::high ? window_.high : window_.other)) return false;
+    ++count;
+    return true;
+  }
+  void give_back(Priority priority) noexcept { --unanswered_->of(priority); }
 
   void on_result(Task task, ProbeResult result) override {
     TaskResult out;
@@ -469,21 +504,22 @@ class CallbackObserver final : public TaskObserver {
     result.kind = options.kind;
     result.attempt = task.attempt;
     result.labels = options.labels;
-    executor_->post([done = std::move(options.done), result = std::move(result)]() mutable {
+    executor_->post([done = std::move(options.done), result = std::move(result),
+                     unanswered = unanswered_, priority = options.priority]() mutable {
+      --unanswered->of(priority);  // first: a callback may submit the next
       if (done) done(std::move(result));
     });
   }
 
   std::shared_ptr<Executor> executor_;
+  const TaskQueueWindow window_;
+  const std::shared_ptr<Unanswered> unanswered_ = std::make_shared<Unanswered>();
 };
 
 }  // namespace
 
 struct ProbeExecutor::Impl {
-  explicit Impl(ProbeExecutorOptions options)
-      : core(std::move(options)),
-        executor(core.options.executor ? core.options.executor
-                                       : std::make_shared<DeliveryThread>()) {
+  explicit Impl(ProbeExecutorOptions options) : core(std::move(options)) {
     core.environment.address_policy = core.options.address_policy;
     core.environment.dns_servers = core.options.dns_servers;
     core.environment.random = core.options.random;
@@ -543,7 +579,6 @@ struct ProbeExecutor::Impl {
 
   Core core;
   ProbeKinds kinds;
-  std::shared_ptr<Executor> executor;
   std::unique_ptr<CallbackObserver> callbacks;
   std::atomic<bool> open{false};
   std::atomic<bool> stopped{false};
@@ -586,7 +621,8 @@ void ProbeExecutor::start() {
   TaskQueueOptions options = queue_options(impl_->core.options);
   options.waiting = impl_->core.queue->window().high + impl_->core.queue->window().other;
   impl_->core.queue = std::make_unique<TaskQueue>(options);
-  impl_->callbacks = std::make_unique<CallbackObserver>(impl_->executor);
+  impl_->callbacks =
+      std::make_unique<CallbackObserver>(impl_->core.options.executor, impl_->core.queue->window());
   impl_->start(impl_->callbacks.get());
 }
 
@@ -607,6 +643,7 @@ Expected<void> ProbeExecutor::submit(ProbeSpec spec, std::function<void(TaskResu
   } catch (const std::exception& error) {
     return Error{errc::internal, std::string{"the prober threw: "} + error.what()};
   }
+  const Priority priority = spec.priority;
   const SteadyTime now = impl.core.options.clock->steady_now();
   task.id = TaskId{impl.next_id.fetch_add(1, std::memory_order_relaxed)};
   task.target = std::move(spec.target);
@@ -621,7 +658,11 @@ Expected<void> ProbeExecutor::submit(ProbeSpec spec, std::function<void(TaskResu
   {
     const std::lock_guard<std::mutex> lock(impl.submit_mutex);
     if (!impl.open) return Error{errc::closed, "the executor has stopped"};
+    if (!impl.callbacks->take(priority)) {
+      return Error{errc::limit_reached, "too many tasks wait to run or for their callback"};
+    }
     tasks = impl.core.queue->push(std::move(tasks), now);
+    if (!tasks.empty()) impl.callbacks->give_back(priority);
   }
   if (!tasks.empty()) return Error{errc::limit_reached, "the queue of tasks is full"};
   impl.wake_for(1);

@@ -95,7 +95,9 @@ void check_range(const char* name, std::size_t value, std::size_t min, std::size
 }
 
 SteadyTime last_start(const Task& task) noexcept {
-  const auto needed = task.options->timeout + kWayBack;
+  // A deadline is years away at most; a longer timeout never fits, and this one does not overflow.
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours{24 * 366};
+  const auto needed = std::min(task.options->timeout, kLongest) + kWayBack;
   if (task.deadline == SteadyTime::max()) return SteadyTime::max();
   if (task.deadline < SteadyTime::min() + needed) return SteadyTime::min();
   return task.deadline - needed;

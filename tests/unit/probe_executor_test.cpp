@@ -5,7 +5,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -14,6 +18,7 @@
 #include "probekit/testing/manual_clock.hpp"
 #include "probekit/testing/scripted_prober.hpp"
 #include "support/catch.hpp"
+#include "support/held_executor.hpp"
 #include "support/run_until.hpp"
 
 namespace probekit {
@@ -468,20 +473,155 @@ TEST_CASE("a spec that is wrong is refused before it counts", "[probe][executor]
   CHECK(bench.executor.submit(tasks(1, 1)).size() == 1);
 }
 
-TEST_CASE("callbacks run on the executor's thread, never inside submit", "[probe][executor]") {
-  Bench bench(sized(4, 1), always(passed_at_once()));
+TEST_CASE("callbacks run on the host's executor, once, and with no lock held",
+          "[probe][executor]") {
+  const auto delivery = std::make_shared<DeliveryThread>();
+  std::promise<std::thread::id> told;
+  delivery->post([&] { told.set_value(std::this_thread::get_id()); });
+  const std::thread::id theirs = told.get_future().get();
+
+  ProbeExecutorOptions options = sized(2, 1);
+  options.executor = delivery;
+  Bench bench(options, [](std::string_view target, const ProbeOptions&) {
+    return target == "fake:never" ? never_answers() : passed_at_once();
+  });
   bench.executor.start();
-  std::atomic<bool> inside{true};
-  std::atomic<bool> ran_inside{false};
   std::atomic<int> ran{0};
-  const auto own = std::this_thread::get_id();
-  REQUIRE(bench.executor.submit(spec("fake:a"), [&](TaskResult) {
-    if (std::this_thread::get_id() == own) ran_inside = true;
+  std::atomic<int> ran_elsewhere{0};
+  const auto count = [&](const TaskResult&) {
+    if (std::this_thread::get_id() != theirs) ++ran_elsewhere;
     ++ran;
+  };
+  // A result; and from within its callback everything may be called.
+  REQUIRE(bench.executor.submit(spec("fake:a"), [&](const TaskResult& result) {
+    count(result);
+    CHECK(bench.executor.submit(spec("fake:b"), count));
+    CHECK(bench.executor.take_back().size() <= 1);
+    bench.executor.facts();
   }));
-  inside = false;
-  run_until([&] { return ran == 1; });
-  CHECK_FALSE(ran_inside);
+  run_until([&] { return ran == 2; });
+  // One taken back, one that runs when it stops, one that waits then.
+  bench.executor.set_paused(true);
+  REQUIRE(bench.executor.submit(spec("fake:c"), count));
+  CHECK(bench.executor.take_back().size() == 1);
+  run_until([&] { return ran == 3; });
+  bench.executor.set_paused(false);
+  REQUIRE(bench.executor.submit(spec("fake:never"), count));
+  run_until([&] { return bench.prober->counts().running == 1; });
+  REQUIRE(bench.executor.submit(spec("fake:never"), count));
+  bench.executor.stop();
+  run_until([&] { return ran == 5; });
+  CHECK(ran_elsewhere == 0);
+}
+
+TEST_CASE("no callback runs inside the call that leads to it", "[probe][executor]") {
+  const auto held = std::make_shared<test::HeldExecutor>();
+  ProbeExecutorOptions options = sized(2, 1);
+  options.executor = held;
+  Bench bench(options, always(passed_at_once()));
+  bench.executor.start();
+  int ran = 0;
+  REQUIRE(bench.executor.submit(spec("fake:a"), [&](const TaskResult&) { ++ran; }));
+  run_until([&] { return held->waiting() == 1; });
+  bench.executor.set_paused(true);
+  REQUIRE(bench.executor.submit(spec("fake:b"), [&](const TaskResult&) { ++ran; }));
+  bench.executor.take_back();
+  REQUIRE(bench.executor.submit(spec("fake:c"), [&](const TaskResult&) { ++ran; }));
+  bench.executor.stop();
+  CHECK(ran == 0);
+  CHECK(held->run() == 3);
+  CHECK(ran == 3);
+}
+
+TEST_CASE("a result takes its task's room until its callback is called", "[probe][executor]") {
+  const auto held = std::make_shared<test::HeldExecutor>();
+  ProbeExecutorOptions options = sized(2, 1);
+  options.queue = 3;
+  options.executor = held;
+  Bench bench(options, always(passed_at_once()));
+  bench.executor.start();
+  const Priority priority = GENERATE(Priority::high, Priority::normal);
+  const TaskQueueWindow window = bench.executor.window();
+  const std::size_t room = priority == Priority::high ? window.high : window.other;
+  ProbeSpec one = spec("fake:a");
+  one.priority = priority;
+  std::size_t answered = 0;
+  for (std::size_t i = 0; i < room; ++i) {
+    REQUIRE(bench.executor.submit(one, [&](const TaskResult&) { ++answered; }));
+  }
+  run_until([&] { return bench.executor.facts().finished == room && held->waiting() == room; });
+  const auto refused = bench.executor.submit(one, nullptr);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == errc::limit_reached);
+  ProbeSpec of_the_other_class = one;
+  of_the_other_class.priority = priority == Priority::high ? Priority::low : Priority::high;
+  CHECK(bench.executor.submit(of_the_other_class, nullptr));
+
+  held->run();
+  CHECK(answered == room);
+  // A callback may go on with the next one.
+  for (std::size_t i = 1; i < room; ++i) REQUIRE(bench.executor.submit(one, nullptr));
+  bool taken = false;
+  REQUIRE(bench.executor.submit(
+      one, [&](const TaskResult&) { taken = bench.executor.submit(one, nullptr).has_value(); }));
+  run_until([&] { return held->waiting() >= room; });
+  held->run();
+  CHECK(taken);
+}
+
+TEST_CASE("an executor whose tasks go to an observer starts no thread for callbacks",
+          "[probe][executor]") {
+  const auto threads = [] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/task"}) {
+      std::ifstream name{entry.path() / "comm"};
+      std::string text;
+      std::getline(name, text);
+      if (text == "probekit-deliv") ++count;
+    }
+    return count;
+  };
+  const std::size_t before = threads();
+  Bench observed(sized(1, 1), always(passed_at_once()));
+  observed.executor.start(&observed.recorder);
+  CHECK(threads() == before);
+  Bench alone(sized(1, 1), always(passed_at_once()));
+  alone.executor.start();
+  run_until([&] { return threads() == before + 1; });
+}
+
+TEST_CASE("verdict and failure of a result always agree", "[probe][executor]") {
+  Bench bench(sized(4, 1), [](std::string_view target, const ProbeOptions&) {
+    ScriptedAnswer answer = passed_at_once();
+    if (target == "fake:1") answer.result.verdict = Verdict::failed;
+    if (target == "fake:2") answer.result.failure = Failure{FailureKind::tls, "old"};
+    return answer;
+  });
+  bench.executor.start(&bench.recorder);
+  CHECK(bench.executor.submit(tasks(1, 2)).empty());
+  run_until([&] { return bench.recorder.reported() == 2; });
+  const ProbeResult without_reason = bench.recorder.result(1);
+  REQUIRE(without_reason.failure);
+  CHECK(without_reason.failure->kind == FailureKind::internal);
+  const ProbeResult passed_with_one = bench.recorder.result(2);
+  CHECK(passed_with_one.verdict == Verdict::failed);
+  CHECK(passed_with_one.failure->message == "old");
+}
+
+TEST_CASE("durations without end are taken for long ones", "[probe][executor]") {
+  ProbeExecutorOptions options = sized(1, 1);
+  options.suspect_lag = milliseconds::max();
+  Bench bench(options, always(passed_at_once()));
+  bench.executor.start(&bench.recorder);
+  Task endless = task(1, milliseconds::max(), "fake");
+  Task with_deadline = task(2, milliseconds::max(), "fake");
+  with_deadline.deadline = system_clock()->steady_now() + std::chrono::hours{24};
+  CHECK(bench.executor.submit(list_of(std::move(endless))).empty());
+  CHECK(bench.executor.submit(list_of(std::move(with_deadline))).empty());
+  run_until([&] { return bench.recorder.reported() == 2; });
+  CHECK(bench.recorder.result(1).verdict == Verdict::passed);
+  CHECK_FALSE(bench.recorder.result(1).suspect);
+  CHECK(bench.recorder.returned(2) == TaskObserver::Returned::expired);
 }
 
 TEST_CASE("a full queue refuses, and all that was taken is answered", "[probe][executor]") {
