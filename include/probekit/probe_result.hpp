@@ -6,6 +6,7 @@
 /// What an attempt observed and the verdict on it. Plain values; distinct objects are independent.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,7 +44,17 @@ struct Failure {
   std::string message;  ///< for people; names the phase, rule or rcode
 };
 
-/// One step of a probe, named as in results ("dns_us"). A step that did not happen is absent.
+// A master takes no more than these from an agent; so what passes them is left out, named in the
+// member `sections_refused` or `phases_refused` of the result, wherever a result is encoded.
+constexpr std::size_t kPhasesMax = 16;
+constexpr std::size_t kPhaseNameBytesMax = 64;
+constexpr std::size_t kResultSectionsMax = 16;
+constexpr std::size_t kResultAddressBytesMax = 256;
+/// No probe lasts longer; durations are encoded as 0 to this.
+constexpr std::chrono::hours kResultDurationMax{24};
+
+/// One step of a probe, named as in results ("dns_us"): UTF-8 that ends in `_us`, each once, at
+/// most kPhasesMax. A step that did not happen is absent.
 struct Phase {
   std::string name;
   std::chrono::microseconds duration{0};
@@ -83,15 +94,18 @@ struct DnsResult {
   std::vector<DnsRecord> additional;
 };
 
-/// Fields of a plugged-in kind: `name` becomes a member of the result line.
+/// Fields of a plugged-in kind: `name` becomes a member of the result line. At most
+/// kResultSectionsMax, each once.
 struct ResultSection {
-  std::string name;
-  std::string json;  ///< valid JSON
+  std::string name;  ///< `[A-Za-z0-9._-]{1,64}`, and no member's that results have anyway
+  /// Valid JSON nested at most kSectionDepthMax, no key twice in an object, no number beyond a
+  /// double's range; that of `tls` is an object.
+  std::string json;
 };
 
 struct ProbeResult {
   Verdict verdict = Verdict::none;
-  std::optional<Failure> failure;
+  std::optional<Failure> failure;  ///< there when it failed, and only then
   std::string
       address;  ///< really connected to, "ip:port", IPv6 in brackets; empty: never connected
   SystemTime started_at{};

@@ -26,6 +26,9 @@ constexpr std::size_t kTargetBytesMax = 8 * 1024;
 constexpr std::size_t kSpecBytesMax = 64 * 1024;
 constexpr std::size_t kLabelsMax = 16;
 constexpr std::size_t kLabelBytesMax = 256;  ///< key and value together
+/// Arrays and objects within one another in the section of a spec or a result, itself counted: so
+/// many fit into the messages around it.
+constexpr std::size_t kSectionDepthMax = 24;
 
 /// Everything of a spec but its target; tasks of one batch share one object.
 struct ProbeOptions {
@@ -35,7 +38,8 @@ struct ProbeOptions {
   std::optional<std::chrono::milliseconds> deadline;
   Priority priority = Priority::normal;
   std::vector<Label> labels;  ///< copied to each result
-  std::string section;        ///< the kind's own options: a JSON object, or empty for none
+  /// The kind's own options: a JSON object of at most kSpecBytesMax, or empty for none.
+  std::string section;
 
   friend bool operator==(const ProbeOptions& a, const ProbeOptions& b) {
     return a.kind == b.kind && a.timeout == b.timeout && a.deadline == b.deadline &&

@@ -14,18 +14,21 @@ namespace probekit {
 
 namespace {
 
-constexpr std::size_t kPhasesMax = 16;
-constexpr std::size_t kSectionsMax = 16;
 constexpr std::size_t kNameBytesMax = 64;
 // Microseconds since the epoch at the end of the year 9999, the last that RFC 3339 can write.
 constexpr std::int64_t kTimeMax = 253'402'300'799'999'999;
-// No probe lasts longer than a day; a larger figure is no measurement.
-constexpr std::uint64_t kDurationMax = 86'400'000'000;
+constexpr auto kDurationMax =
+    static_cast<std::uint64_t>(std::chrono::microseconds{kResultDurationMax}.count());
 
 // Members of a result line that are the master's to say.
 constexpr std::string_view kReserved[] = {
     "state", "task",   "batch",        "schedule", "attempt",    "attempts", "agent",
     "kind",  "target", "scheduled_at", "reason",   "started_at", "labels",   "diagnosis"};
+
+// What was left out where the result was encoded.
+bool is_refused_list(std::string_view name) noexcept {
+  return name == "sections_refused" || name == "phases_refused";
+}
 
 bool is_reserved(std::string_view name) noexcept {
   return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
@@ -58,36 +61,36 @@ void append_failure(std::string& out, FailureKind kind, std::string_view message
 
 // What a result object may hold, each once.
 enum Member : unsigned {
-  kAddress = 1U << 0,
-  kVerdict = 1U << 1,
-  kFailure = 1U << 2,
-  kStarted = 1U << 3,
-  kDuration = 1U << 4,
-  kPhases = 1U << 5,
-  kHttp = 1U << 6,
-  kTls = 1U << 7,
-  kDns = 1U << 8,
-  kSuspect = 1U << 9,
+  has_address = 1U << 0,
+  has_verdict = 1U << 1,
+  has_failure = 1U << 2,
+  has_start = 1U << 3,
+  has_duration = 1U << 4,
+  has_phases = 1U << 5,
+  has_http = 1U << 6,
+  has_tls = 1U << 7,
+  has_dns = 1U << 8,
+  has_suspect = 1U << 9,
 };
 
 unsigned member_of(std::string_view key) noexcept {
   switch (key.size()) {
     case 3:
-      return key == "dns" ? kDns : key == "tls" ? kTls : 0U;
+      return key == "dns" ? has_dns : key == "tls" ? has_tls : 0U;
     case 4:
-      return key == "http" ? kHttp : 0U;
+      return key == "http" ? has_http : 0U;
     case 6:
-      return key == "phases" ? kPhases : 0U;
+      return key == "phases" ? has_phases : 0U;
     case 7:
-      return key == "verdict"   ? kVerdict
-             : key == "failure" ? kFailure
-             : key == "address" ? kAddress
-             : key == "suspect" ? kSuspect
+      return key == "verdict"   ? has_verdict
+             : key == "failure" ? has_failure
+             : key == "address" ? has_address
+             : key == "suspect" ? has_suspect
                                 : 0U;
     case 11:
-      return key == "duration_us" ? kDuration : 0U;
+      return key == "duration_us" ? has_duration : 0U;
     case 13:
-      return key == "started_at_us" ? kStarted : 0U;
+      return key == "started_at_us" ? has_start : 0U;
     default:
       return 0U;
   }
@@ -118,6 +121,7 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
   if (text.size() > kResultBytesMax) return "it is longer than 64 KiB";
   json::Cursor cursor{text};
   unsigned seen = 0;
+  std::size_t sections = 0;
   bool suspect = false;
   std::int64_t started_us = 0;
   std::uint64_t duration_us = 0;
@@ -131,10 +135,10 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
     if ((seen & member) != 0) return "a member stands twice";
     seen |= member;
     switch (member) {
-      case kAddress:
-        cursor.read_string(address_, 256);
+      case has_address:
+        cursor.read_string(address_, kResultAddressBytesMax);
         break;
-      case kVerdict:
+      case has_verdict:
         cursor.read_string(word_, kNameBytesMax);
         if (word_ == "passed") {
           outcome.verdict = Verdict::passed;
@@ -144,7 +148,7 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
           return "its verdict is neither passed nor failed";
         }
         break;
-      case kFailure: {
+      case has_failure: {
         if (cursor.take_null()) break;
         std::string_view part;
         for (cursor.enter_object(); cursor.next_member(part);) {
@@ -160,18 +164,21 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
         if (!outcome.failure) return "its failure has no known kind";
         break;
       }
-      case kStarted:
+      case has_start:
         cursor.read_int(started_us);
         break;
-      case kDuration:
+      case has_duration:
         cursor.read_uint(duration_us, kDurationMax);
         break;
-      case kPhases: {
+      case has_phases: {
         std::string_view name;
         for (cursor.enter_object(); cursor.next_member(name);) {
           if (outcome.phases.size() == kPhasesMax) return "it has too many phases";
-          if (name.size() > kNameBytesMax || !ends_with(name, "_us")) {
+          if (name.size() > kPhaseNameBytesMax || !ends_with(name, "_us")) {
             return "a phase has an impossible name";
+          }
+          for (const Phase& phase : outcome.phases) {
+            if (phase.name == name) return "a phase stands twice";
           }
           if (outcome.phases.empty()) outcome.phases.reserve(7);  // of http, with the total
           Phase& phase = outcome.phases.emplace_back();
@@ -182,22 +189,23 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
         }
         break;
       }
-      case kHttp:
+      case has_http:
         cursor.read_object_text(http, kResultBytesMax);
         break;
-      case kTls:
+      case has_tls:
         cursor.read_object_text(tls, kResultBytesMax);
         break;
-      case kDns:
+      case has_dns:
         cursor.read_object_text(dns, kResultBytesMax);
         break;
-      case kSuspect:
+      case has_suspect:
         cursor.read_bool(suspect);
         break;
       default: {
         if (is_reserved(key)) return "it has a member that is the master's to say";
         if (key.empty() || key.size() > kNameBytesMax) return "a section has an impossible name";
-        if (sections_.size() == kSectionsMax) return "it has too many sections";
+        if (!is_refused_list(key) && sections++ == kResultSectionsMax)
+          return "it has too many sections";
         for (const auto& section : sections_) {
           if (section.first == key) return "a section stands twice";
         }
@@ -211,18 +219,19 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
     fault_ = cursor.error().message();
     return fault_.c_str();
   }
-  if ((seen & kVerdict) == 0) return "it has no verdict";
+  if (const char* const fault = check_parts(http, tls, dns)) return fault;
+  if ((seen & has_verdict) == 0) return "it has no verdict";
   if ((outcome.verdict == Verdict::failed) != outcome.failure.has_value()) {
     return "its verdict and its failure do not agree";
   }
-  if ((seen & kStarted) == 0) return "it does not say when it started";
+  if ((seen & has_start) == 0) return "it does not say when it started";
   if (started_us < 0 || started_us > kTimeMax) return "it started at an impossible time";
-  if ((seen & kDuration) == 0) return "it does not say how long it took";
+  if ((seen & has_duration) == 0) return "it does not say how long it took";
 
   outcome.duration = std::chrono::microseconds{duration_us};
   std::string& out = outcome.fields;
   out.reserve(text.size() + 64);
-  if ((seen & kAddress) != 0) {
+  if ((seen & has_address) != 0) {
     append_key(out, "address");
     json::append_string(out, address_);
   }
@@ -234,7 +243,8 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
     out += R"(,"failure":null)";
   }
   out += R"(,"started_at":")";
-  append_rfc3339(out, SystemTime{std::chrono::microseconds{started_us} + offset});
+  append_rfc3339(out, SystemTime{std::chrono::microseconds{
+                          std::clamp<std::int64_t>(started_us + offset.count(), 0, kTimeMax)}});
   out += R"(","duration_us":)";
   append_uint(out, duration_us);
   if (!outcome.phases.empty()) {
@@ -260,6 +270,20 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
   out += suspect ? R"(,"suspect":true)" : R"(,"suspect":false)";
   outcome.phases.push_back({"duration_us", outcome.duration});
   return nullptr;
+}
+
+// What is passed on as text must be readable by whoever reads the line.
+const char* ResultIntake::check_parts(std::string_view http, std::string_view tls,
+                                      std::string_view dns) {
+  const auto is_wrong = [this](std::string_view name, std::string_view text) {
+    const auto fine = check_.check(name, text, json::Cursor::kDepthMax);
+    if (!fine) fault_ = std::string{name} + ": " + fine.error().message();
+    return !fine;
+  };
+  bool wrong = (!http.empty() && is_wrong("http", http)) ||
+               (!tls.empty() && is_wrong("tls", tls)) || (!dns.empty() && is_wrong("dns", dns));
+  for (const auto& section : sections_) wrong = wrong || is_wrong(section.first, section.second);
+  return wrong ? fault_.c_str() : nullptr;
 }
 
 Outcome ResultIntake::convert(protocol::Results::Item item, std::chrono::microseconds offset,

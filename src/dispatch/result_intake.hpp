@@ -4,7 +4,7 @@
 
 /// \file
 /// What agents say of tasks, made into what the store records. The text of a result is checked
-/// once, here; after that it is only copied.
+/// once, here, for all that parse_result_line() would refuse; after that it is only copied.
 
 #include <chrono>
 #include <string>
@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "probe/result_check.hpp"
 #include "probekit/clock.hpp"
 #include "probekit/export.hpp"
 #include "protocol/messages.hpp"
@@ -32,8 +33,10 @@ class PROBEKIT_EXPORT ResultIntake {
 
  private:
   const char* read(std::string_view text, Outcome& outcome, std::chrono::microseconds offset);
+  const char* check_parts(std::string_view http, std::string_view tls, std::string_view dns);
 
   std::uint64_t malformed_ = 0;
+  ResultCheck check_;
   std::string word_;
   std::string address_;
   std::string message_;

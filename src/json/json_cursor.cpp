@@ -101,7 +101,7 @@ char Cursor::peek() noexcept {
 bool Cursor::enter(char bracket) {
   if (!ok()) return false;
   if (peek() != bracket) return fail(bracket == '{' ? "expected an object" : "expected an array");
-  if (depth_ == kDepthMax) return fail("nested too deeply");
+  if (depth_ == depth_max_) return fail("nested too deeply");
   ++at_;
   ++depth_;
   fresh_ |= std::uint64_t{1} << depth_;
@@ -360,7 +360,7 @@ bool Cursor::skip() {
     if (c == '"') {
       if (!string()) return false;
     } else if (c == '{' || c == '[') {
-      if (depth_ + depth == kDepthMax) return fail("nested too deeply");
+      if (depth_ + depth == depth_max_) return fail("nested too deeply");
       ++at_;
       if (peek() != (c == '{' ? '}' : ']')) {
         want_key = c == '{';

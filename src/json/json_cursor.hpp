@@ -23,9 +23,16 @@ class Cursor {
  public:
   static constexpr std::size_t kDepthMax = 32;
 
-  explicit Cursor(std::string_view text) noexcept
-      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()) {}
+  explicit Cursor(std::string_view text) noexcept : Cursor(text, kDepthMax) {}
+  /// For text that will stand within another: `depth_max` is at most kDepthMax.
+  Cursor(std::string_view text, std::size_t depth_max) noexcept
+      : begin_(text.data()),
+        at_(text.data()),
+        end_(text.data() + text.size()),
+        depth_max_(depth_max) {}
 
+  /// The first character of what comes next, and so its kind; 0 at the end.
+  char peek() noexcept;
   bool enter_object() { return enter('{'); }
   /// Leaves the object at its end: then, and at a fault, false. The key is valid until the next
   /// call.
@@ -66,13 +73,13 @@ class Cursor {
   bool scan_utf8();
   static void unescape(std::string_view raw, std::string& out);
   void skip_space() noexcept;
-  char peek() noexcept;
 
   const char* begin_;
   const char* at_;
   const char* end_;
   const char* fault_ = nullptr;
   const char* fault_at_ = nullptr;
+  std::size_t depth_max_;
   std::size_t depth_ = 0;
   std::uint64_t fresh_ = 0;  // bit d: nothing read yet at depth d
   std::string key_;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "json/json_cursor.hpp"
 #include "probe/selector.hpp"
 
 namespace probekit {
@@ -68,9 +69,16 @@ Expected<void> check_options(const ProbeOptions& options, const ProbeKinds& kind
   if (options.section.empty()) return {};
   if (kind == nullptr) return refused("kind: missing beside the options of a kind");
   if (options.section.size() > kSpecBytesMax) return refused(kind->name + ": longer than 64 KiB");
-  if (!kind->check_section) return {};
-  if (auto fine = kind->check_section(options.section); !fine) {
-    return refused(kind->name + '.' + fine.error().message());
+  if (kind->check_section) {
+    if (auto fine = kind->check_section(options.section); !fine) {
+      return refused(kind->name + '.' + fine.error().message());
+    }
+  }
+  // Whatever its kind thinks of it, it must not break the message it travels in.
+  json::Cursor cursor(options.section, kSectionDepthMax);
+  std::string_view text;
+  if (!cursor.read_object_text(text, kSpecBytesMax) || !cursor.finish()) {
+    return refused(kind->name + ": not a JSON object: " + cursor.error().message());
   }
   return {};
 }

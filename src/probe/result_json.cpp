@@ -11,16 +11,16 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "json/json_reader.hpp"
 #include "json/json_value.hpp"
 #include "json/json_writer.hpp"
+#include "probe/result_check.hpp"
 
 namespace probekit {
 namespace {
 
 constexpr std::string_view kMembers[] = {
-    "address", "verdict", "failure", "started_at_us",    "started_at", "duration_us",
-    "phases",  "http",    "dns",     "sections_refused", "suspect"};
+    "address", "verdict", "failure", "started_at_us",    "started_at",     "duration_us",
+    "phases",  "http",    "dns",     "sections_refused", "phases_refused", "suspect"};
 
 constexpr std::string_view kLineMembers[] = {
     "state",  "task",         "batch",  "schedule", "attempt",  "agent",    "kind",
@@ -35,18 +35,18 @@ std::int64_t microseconds_of(SystemTime time) noexcept { return time.time_since_
 
 // --- writing
 
-class AcceptAll final : public json::Visitor {
- public:
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number(std::string_view) override { return true; }
-  bool string(std::string_view) override { return true; }
-  bool key(std::string_view) override { return true; }
-  bool begin_object(std::size_t) override { return true; }
-  bool end_object(std::size_t) override { return true; }
-  bool begin_array(std::size_t) override { return true; }
-  bool end_array(std::size_t) override { return true; }
-};
+constexpr std::size_t kRefusedNamed = 16;
+
+// Microseconds since the epoch at the end of the year 9999, the last that RFC 3339 can write.
+constexpr std::int64_t kTimeMax = 253'402'300'799'999'999;
+
+void cut(std::string& text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return;
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  text.resize(end);
+  text += "...";
+}
 
 /// What a plugged-in prober wrote must not break the message it travels in.
 bool is_usable(const std::vector<ResultSection>& sections, std::size_t at) {
@@ -58,18 +58,73 @@ bool is_usable(const std::vector<ResultSection>& sections, std::size_t at) {
   for (std::size_t i = 0; i < at; ++i) {
     if (sections[i].name == section.name) return false;
   }
-  AcceptAll visitor;
-  return json::parse(section.json, visitor, json::ParseLimits{}).has_value();
+  thread_local ResultCheck check;
+  return check.check(section.name, section.json, kSectionDepthMax).has_value();
 }
 
-void write_phases(json::Writer& writer, const std::vector<Phase>& phases) {
-  if (phases.empty()) return;
+bool is_usable(const std::vector<Phase>& phases, std::size_t at) {
+  const Phase& phase = phases[at];
+  if (phase.name.size() > kPhaseNameBytesMax || !ends_with(phase.name, "_us") ||
+      !is_valid_utf8(phase.name) || phase.duration < std::chrono::microseconds{0} ||
+      phase.duration > kResultDurationMax) {
+    return false;
+  }
+  return std::none_of(phases.begin(), phases.begin() + static_cast<std::ptrdiff_t>(at),
+                      [&](const Phase& other) { return other.name == phase.name; });
+}
+
+/// Which may be written, `count_max` at most.
+template <class Part>
+std::vector<bool> usable_of(const std::vector<Part>& parts, std::size_t count_max) {
+  std::vector<bool> usable(parts.size());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < parts.size() && count < count_max; ++i) {
+    usable[i] = is_usable(parts, i);
+    count += usable[i] ? 1 : 0;
+  }
+  return usable;
+}
+
+template <class Part>
+void write_refused(json::Writer& writer, std::string_view name, const std::vector<Part>& parts,
+                   const std::vector<bool>& usable) {
+  std::size_t named = 0;
+  for (std::size_t i = 0; i < parts.size() && named < kRefusedNamed; ++i) {
+    if (usable[i]) continue;
+    if (named++ == 0) writer.key(name).begin_array();
+    std::string shown = parts[i].name;
+    cut(shown, kPhaseNameBytesMax);
+    writer.string(shown);
+  }
+  if (named != 0) writer.end_array();
+}
+
+/// Leaves out what may not be written.
+void write_phases(json::Writer& writer, const std::vector<Phase>& phases,
+                  const std::vector<bool>& usable) {
+  if (std::find(usable.begin(), usable.end(), true) == usable.end()) return;
   writer.key("phases").begin_object();
-  for (const Phase& phase : phases) writer.member(phase.name, phase.duration.count());
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    if (usable[i]) writer.member(phases[i].name, phases[i].duration.count());
+  }
   writer.end_object();
 }
 
+void write_address(json::Writer& writer, const std::string& address) {
+  constexpr std::size_t kDots = 3;
+  if (address.empty()) return;
+  // A byte that is not UTF-8 is written as three.
+  if (address.size() <= kResultAddressBytesMax / 3) {
+    writer.member("address", address);
+    return;
+  }
+  std::string shown = to_valid_utf8(address);
+  cut(shown, kResultAddressBytesMax - kDots);
+  writer.member("address", shown);
+}
+
 void write_http(json::Writer& writer, const HttpResult& http) {
+  constexpr auto kBytesMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   writer.key("http").begin_object();
   if (http.status != 0) writer.member("status", http.status);
   if (!http.version.empty()) writer.member("version", http.version);
@@ -80,11 +135,11 @@ void write_http(json::Writer& writer, const HttpResult& http) {
     writer.member("url", hop.url);
     if (hop.status != 0) writer.member("status", hop.status);
     if (!hop.address.empty()) writer.member("address", hop.address);
-    write_phases(writer, hop.phases);
+    write_phases(writer, hop.phases, usable_of(hop.phases, kPhasesMax));
     writer.end_object();
   }
   writer.end_array();
-  writer.member("body_bytes", http.body_bytes);
+  writer.member("body_bytes", std::min(http.body_bytes, kBytesMax));
   writer.member("truncated", http.truncated);
   writer.end_object();
 }
@@ -121,7 +176,10 @@ void write_dns(json::Writer& writer, const DnsResult& dns) {
 /// `labels`: null for the wire, where the time is a number and labels stay with the task.
 void write_fields(json::Writer& writer, const ProbeResult& result,
                   const std::vector<Label>* labels) {
-  if (!result.address.empty()) writer.member("address", result.address);
+  using std::chrono::microseconds;
+  const std::int64_t started_us =
+      std::clamp<std::int64_t>(microseconds_of(result.started_at), 0, kTimeMax);
+  write_address(writer, result.address);
   writer.member("verdict", to_string(result.verdict));
   writer.key("failure");
   if (result.failure) {
@@ -133,20 +191,17 @@ void write_fields(json::Writer& writer, const ProbeResult& result,
     writer.null();
   }
   if (labels == nullptr) {
-    writer.member("started_at_us", microseconds_of(result.started_at));
+    writer.member("started_at_us", started_us);
   } else {
-    writer.member("started_at", format_rfc3339(result.started_at));
+    writer.member("started_at", format_rfc3339(SystemTime{microseconds{started_us}}));
   }
-  writer.member("duration_us", result.duration.count());
-  write_phases(writer, result.phases);
+  constexpr microseconds kDurationMax = kResultDurationMax;
+  writer.member("duration_us", std::clamp(result.duration, microseconds{0}, kDurationMax).count());
+  const std::vector<bool> phases_usable = usable_of(result.phases, kPhasesMax);
+  write_phases(writer, result.phases, phases_usable);
   if (result.http) write_http(writer, *result.http);
 
-  std::vector<std::size_t> refused;
-  std::vector<bool> usable(result.sections.size());
-  for (std::size_t i = 0; i < result.sections.size(); ++i) {
-    usable[i] = is_usable(result.sections, i);
-    if (!usable[i]) refused.push_back(i);
-  }
+  const std::vector<bool> usable = usable_of(result.sections, kResultSectionsMax);
   const auto write_sections = [&](bool tls) {
     for (std::size_t i = 0; i < result.sections.size(); ++i) {
       const ResultSection& section = result.sections[i];
@@ -156,11 +211,8 @@ void write_fields(json::Writer& writer, const ProbeResult& result,
   write_sections(true);
   if (result.dns) write_dns(writer, *result.dns);
   write_sections(false);
-  if (!refused.empty()) {
-    writer.key("sections_refused").begin_array();
-    for (const std::size_t i : refused) writer.string(result.sections[i].name);
-    writer.end_array();
-  }
+  write_refused(writer, "sections_refused", result.sections, usable);
+  write_refused(writer, "phases_refused", result.phases, phases_usable);
   if (labels != nullptr) {
     writer.key("labels").begin_object();
     for (const Label& label : *labels) writer.member(label.key, label.value);
@@ -221,18 +273,9 @@ bool fits(const ProbeResult& result) {
   return text.size() + kLongerTime <= kResultBytesMax;
 }
 
-void cut(std::string& text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  text.resize(end);
-  text += "...";
-}
-
 void cut(std::vector<Phase>& phases) {
-  constexpr std::size_t kPhases = 16;
-  if (phases.size() > kPhases) phases.resize(kPhases);
-  for (Phase& phase : phases) cut(phase.name, 64);
+  if (phases.size() > kPhasesMax) phases.resize(kPhasesMax);
+  for (Phase& phase : phases) cut(phase.name, kPhaseNameBytesMax);
 }
 
 constexpr std::string_view kTruncatedNote = " (detail left out: the result was over 64 KiB)";

@@ -25,9 +25,9 @@ namespace probekit {
 /// http, tls, dns`, the sections, `suspect`. `started_at_us` is microseconds since the epoch by
 /// the prober's own clock and stands here only; the result line has `started_at` in its place.
 /// Absent: `address` when empty, `http.status` when 0, empty `phases`, `http`, `dns`. `tls` is a
-/// section of that name. Sections that are not valid JSON, or named as another member, are left
-/// out and named in `sections_refused`. At most kResultBytesMax bytes: a longer result is shrunk
-/// as shrink_to_fit() does.
+/// section of that name. Sections and phases that are not as probe_result.hpp wants them are left
+/// out and named in `sections_refused` and `phases_refused`. At most kResultBytesMax bytes: a
+/// longer result is shrunk as shrink_to_fit() does.
 PROBEKIT_EXPORT void append_result_fields(json::Writer& writer, const ProbeResult& result);
 
 /// The same for a result line, with `started_at` as RFC 3339 and, before `suspect`, `labels`.

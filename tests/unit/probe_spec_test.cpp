@@ -218,6 +218,33 @@ TEST_CASE("a spec made in code is completed and checked", "[probe][spec]") {
   CHECK_FALSE(complete_spec(spec, kinds));
 }
 
+TEST_CASE("a section made in code is a JSON object, whether or not its kind looks at it",
+          "[probe][spec]") {
+  ProbeKinds kinds = kinds_with_fake();
+  ProbeKind careless;
+  careless.name = "careless";
+  careless.schemes = {"careless"};
+  kinds.add(careless);
+  for (const std::string target : {"fake:x", "careless:x"}) {
+    for (const std::string section :
+         {"nonsense", "{", "[]", "1", "{} {}", " {}", "{\"a\":\"\xff\"}"}) {
+      CAPTURE(target, section);
+      ProbeSpec spec;
+      spec.target = target;
+      spec.section = section;
+      const auto fine = complete_spec(spec, kinds);
+      if (section == " {}") {
+        CHECK(fine);
+        continue;
+      }
+      REQUIRE_FALSE(fine);
+      CHECK(fine.error().code() == errc::invalid_argument);
+      CHECK(fine.error().message().find(target.substr(0, target.size() - 2) +
+                                        ": not a JSON object") == 0);
+    }
+  }
+}
+
 TEST_CASE("kinds know what the per-host limit counts", "[probe][spec]") {
   const ProbeKinds kinds;
   REQUIRE(kinds.find("http") != nullptr);

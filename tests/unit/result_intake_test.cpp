@@ -3,6 +3,12 @@
 
 #include "dispatch/result_intake.hpp"
 
+#include <chrono>
+#include <iterator>
+#include <string>
+
+#include "json/json_writer.hpp"
+#include "probe/result_json.hpp"
 #include "support/catch.hpp"
 
 namespace probekit {
@@ -104,6 +110,8 @@ TEST_CASE("an unusable result ends its task as failed, internal", "[intake]") {
       R"({"verdict":"passed","failure":null,"http":5,)" + rest,
       R"({"verdict":"passed","failure":null,"phases":{"connect":5},)" + rest,
       R"({"verdict":"passed","failure":null,"phases":{"connect_us":-5},)" + rest,
+      R"({"verdict":"passed","failure":null,"phases":{"a_us":1,"a_us":2},)" + rest,
+      R"({"verdict":"passed","failure":null,"phases":{"a_us":1,"\u0061_us":2},)" + rest,
       R"({"verdict":"passed","failure":null,"suspect":"no",)" + rest,
       R"({"verdict":"passed","failure":null,"duration_us":9})",
       R"({"verdict":"passed","failure":null,"started_at_us":1767323045678901})",
@@ -129,6 +137,172 @@ TEST_CASE("an unusable result ends its task as failed, internal", "[intake]") {
   }
   CHECK(intake.malformed() == std::size(cases));
   CHECK(convert(intake, kPassed).verdict == Verdict::passed);
+}
+
+std::string line_of(const Outcome& outcome) {
+  return R"({"state":"done","task":"t",)" + outcome.fields + '}';
+}
+
+TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]") {
+  const auto result_with = [](const std::string& members) {
+    return R"({"verdict":"passed","failure":null,"started_at_us":1767323045678901,"duration_us":9,)" +
+           members + '}';
+  };
+  // Of another type, a key twice, a number nobody can hold.
+  const std::string refused[] = {
+      R"("http":{"status":"200"})",
+      R"("http":{"status":2.5})",
+      R"("http":{"status":4294967296})",
+      R"("http":{"url":7})",
+      R"("http":{"truncated":1})",
+      R"("http":{"truncated":null})",
+      R"("http":{"body_bytes":-1})",
+      R"("http":{"body_bytes":18446744073709551615})",
+      R"("http":{"hops":{}})",
+      R"("http":{"hops":null})",
+      R"("http":{"hops":[1]})",
+      R"("http":{"hops":[{"status":"x"}]})",
+      R"("http":{"hops":[{"phases":[]}]})",
+      R"("http":{"hops":[{"phases":{"a_us":"b"}}]})",
+      R"("http":{"hops":[{"phases":{"a_us":null}}]})",
+      R"("http":{"hops":[{"phases":{"a_us":1,"a_us":1}}]})",
+      R"("http":{"url":"a","url":"a"})",
+      R"("http":{"url":"a","\u0075rl":"a"})",
+      R"("http":{"new":{"a":1,"b":2,"a":3}})",
+      R"("tls":{"a":[{"b":1,"b":1}]})",
+      R"("tls":{"a":1e999})",
+      R"("dns":{"rcode":0})",
+      R"("dns":{"flags":[1]})",
+      R"("dns":{"flags":[null]})",
+      R"("dns":{"flags":"aa"})",
+      R"("dns":{"answers":{}})",
+      R"("dns":{"answers":["a"]})",
+      R"("dns":{"answers":[{"ttl":-1}]})",
+      R"("dns":{"answers":[{"ttl":4294967296}]})",
+      R"("dns":{"authority":[{"value":[]}]})",
+      R"("dns":{"additional":[{"class":{}}]})",
+      R"("ping":{"a":1,"a":2})",
+      R"("ping":[[[[{"a":1,"a":2}]]]])",
+      R"("ping":)" + std::string(400, '9'),
+      R"("ping":[-1e400])",
+  };
+  ResultIntake intake;
+  for (const std::string& members : refused) {
+    INFO(members);
+    const std::string text = result_with(members);
+    CHECK_FALSE(parse_result_line(R"({"state":"done",)" + text.substr(1)));
+    const Outcome outcome = convert(intake, text);
+    REQUIRE(outcome.failure);
+    CHECK(*outcome.failure == FailureKind::internal);
+    CHECK(parse_result_line(line_of(outcome)));
+  }
+  CHECK(intake.malformed() == std::size(refused));
+
+  const std::string taken[] = {
+      R"("http":{"status":null,"url":null,"hops":[{"address":null,"phases":{}}],"new":[1.5e3]})",
+      R"("http":{"hops":[{"url":"a"},{"url":"a"}],"body_bytes":9223372036854775807})",
+      R"("dns":{"flags":[],"answers":[{"ttl":4294967295,"class":null,"more":{"a":[]}}]})",
+      R"("ping":{"a":{"a":{"a":1}},"b":{"a":2}},"pong":[{"a":1},{"a":1}])",
+      R"("ping":)" + std::string(299, '9'),
+      R"("ping":)" + std::string(28, '[') + std::string(28, ']'),
+      R"("sections_refused":["a"],"phases_refused":["b"])",
+  };
+  for (const std::string& members : taken) {
+    INFO(members);
+    const Outcome outcome = convert(intake, result_with(members));
+    CHECK(outcome.verdict == Verdict::passed);
+    const auto read = parse_result_line(line_of(outcome));
+    if (!read) FAIL(read.error().message());
+  }
+  CHECK(intake.malformed() == std::size(refused));
+}
+
+TEST_CASE("an offset never moves a start out of the years that can be written", "[intake]") {
+  const std::string late =
+      R"({"verdict":"passed","failure":null,"started_at_us":253402300799999999,"duration_us":9})";
+  for (const auto offset : {std::chrono::hours{1}, std::chrono::hours{-1}}) {
+    CHECK(parse_result_line(line_of(convert(late, offset))));
+    CHECK(parse_result_line(line_of(convert(
+        R"({"verdict":"passed","failure":null,"started_at_us":0,"duration_us":9})", offset))));
+  }
+}
+
+// What an agent encodes.
+std::string encoded(const ProbeResult& result) {
+  std::string text;
+  json::Writer writer{text};
+  writer.begin_object();
+  append_result_fields(writer, result);
+  writer.end_object();
+  return text;
+}
+
+TEST_CASE("whatever a plugged-in prober answers, a passed probe passes through a master",
+          "[intake]") {
+  ProbeResult result;
+  result.verdict = Verdict::passed;
+  result.started_at = kNow;
+  result.duration = microseconds{5};
+  std::string expected;
+  SECTION("a phase of any name") {
+    result.phases = {{"login", microseconds{1}},
+                     {"a_us", microseconds{2}},
+                     {"a_us", microseconds{3}},
+                     {"b_us", microseconds{-1}},
+                     {"c_us", std::chrono::hours{25}},
+                     {"d\xff_us", microseconds{1}},
+                     {std::string(70, 'x') + "_us", microseconds{1}}};
+    expected = R"("phases":{"a_us":2})";
+  }
+  SECTION("many phases") {
+    for (int i = 0; i < 17; ++i) {
+      result.phases.push_back({std::to_string(i) + "_us", microseconds{i}});
+    }
+    expected = R"("phases_refused":["16_us"])";
+  }
+  SECTION("many sections") {
+    for (int i = 0; i < 17; ++i) result.sections.push_back({"s" + std::to_string(i), "{}"});
+    expected = R"("sections_refused":["s16"])";
+  }
+  SECTION("more refused than can be told") {
+    for (int i = 0; i < 5000; ++i) {
+      result.sections.push_back({"", "{}"});
+      result.phases.push_back({"", microseconds{1}});
+    }
+    expected = R"("sections_refused":["","",)";
+  }
+  SECTION("sections that a line cannot hold") {
+    result.sections = {{"tls", "[]"}, {"a", R"({"x":1,"x":2})"}, {"b", "1e999"}, {"c", "{}"}};
+    expected = R"("c":{},"sections_refused":["tls","a","b"])";
+  }
+  SECTION("impossible times") {
+    result.duration = microseconds::max();
+    result.started_at = SystemTime::min();
+    expected = R"("duration_us":86400000000)";
+  }
+  SECTION("a negative duration") {
+    result.duration = microseconds{-7};
+    expected = R"("duration_us":0)";
+  }
+  SECTION("an address that is none") {
+    result.address = std::string(300, '\xff');
+    expected = "...\"";
+  }
+  SECTION("a body of any size") {
+    result.http.emplace().body_bytes = ~std::uint64_t{0};
+    expected = R"("body_bytes":9223372036854775807)";
+  }
+  SECTION("hops with odd phases") {
+    result.http.emplace().hops.push_back({"u", 200, "a", {{"x", microseconds{1}}}});
+    expected = R"("hops":[{"url":"u","status":200,"address":"a"}])";
+  }
+  ResultIntake intake;
+  const Outcome outcome = convert(intake, encoded(result));
+  INFO(outcome.fields);
+  CHECK(intake.malformed() == 0);
+  CHECK(outcome.verdict == Verdict::passed);
+  CHECK(outcome.fields.find(expected) != std::string::npos);
+  CHECK(parse_result_line(line_of(outcome)));
 }
 
 TEST_CASE("every way of returning a task has its meaning", "[intake]") {
