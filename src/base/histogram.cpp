@@ -83,11 +83,4 @@ std::uint64_t Histogram::percentile(double percent) const {
   return max_;
 }
 
-std::uint64_t Histogram::count_up_to(std::uint64_t microseconds) const {
-  const std::size_t last = index_of(std::min(microseconds, kValueMax));
-  std::uint64_t seen = 0;
-  for (std::size_t i = 0; i < parts_.size() && first_ + i <= last; ++i) seen += parts_[i];
-  return seen;
-}
-
 }  // namespace probekit

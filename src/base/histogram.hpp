@@ -26,8 +26,6 @@ class PROBEKIT_EXPORT Histogram {
 
   /// The value that `percent` of 0 to 100 of all values do not exceed; 0 when empty.
   std::uint64_t percentile(double percent) const;
-  /// How many values are at most `microseconds`, to the width of a part.
-  std::uint64_t count_up_to(std::uint64_t microseconds) const;
   std::uint64_t count() const noexcept { return count_; }
   std::uint64_t min() const noexcept { return count_ == 0 ? 0 : min_; }  ///< exact
   std::uint64_t max() const noexcept { return max_; }                    ///< exact

@@ -14,12 +14,11 @@ using std::chrono::milliseconds;
 constexpr std::size_t kHeldPerMessage = (kHeldBytesMax - 64) / 48;
 
 // What a master may ask of the timers, so that no message makes the agent spin or sleep for ever.
+// Far beyond what one may be configured to: whatever is legal there is taken as it is told.
 constexpr milliseconds kIntervalMin{10};
-constexpr milliseconds kIntervalMax{3'600'000};
-
-milliseconds sane(milliseconds interval) {
-  return std::clamp(interval, kIntervalMin, kIntervalMax);
-}
+constexpr milliseconds kIntervalMax = std::chrono::hours{1};
+constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
+constexpr std::chrono::hours kRetryMax{24};
 
 }  // namespace
 
@@ -88,13 +87,21 @@ void AgentSession::push_returned(TaskId task, std::uint32_t attempt, bool high, 
   append_returned_item(item.text, task, attempt, why);
   item.bytes = kResultItemBytes;
   item.since = now;
+  item.overdrawn = why == Returned::overdrawn;
+  overdrawn_ += item.overdrawn ? 1 : 0;
   push(std::move(item));
+}
+
+std::size_t AgentSession::overdrawn_max() const noexcept {
+  return static_cast<std::size_t>(credit_.window_high()) + options_.concurrency + options_.queue +
+         kOverdrawnMax;
 }
 
 // Items that left the outbox; what they were results of is over.
 void AgentSession::release(const std::vector<Outbox::Item>& items) {
   for (const Outbox::Item& item : items) {
     --unacked_[item.high];
+    overdrawn_ -= item.overdrawn ? 1 : 0;
     if (!item.is_result) continue;
     const auto entry = tasks_.find(item.task);
     if (entry != tasks_.end() && entry->second.state == State::finished) erase(entry);
@@ -196,7 +203,8 @@ std::chrono::milliseconds AgentSession::reconnect_delay(std::chrono::seconds tol
   // Whoever holds tasks comes back while they still wait for it.
   const bool holds = !tasks_.empty() && resume_grace_ > milliseconds{0};
   const milliseconds cap = holds ? resume_grace_ / 3 : milliseconds::max();
-  const milliseconds asked = std::max<milliseconds>(told, std::exchange(asked_wait_, {}));
+  const milliseconds asked = std::max<milliseconds>(std::min<std::chrono::seconds>(told, kRetryMax),
+                                                    std::exchange(asked_wait_, {}));
   return std::max(backoff_.next(cap), asked);
 }
 
@@ -236,12 +244,12 @@ void AgentSession::handle(Welcome& welcome, SteadyTime now) {
   if (!held_done_) return fail(CloseCode::protocol_error, "welcome before the last held");
   session_ = std::move(welcome.session);
   master_ = std::move(welcome.master);
-  resume_grace_ = std::min(welcome.resume_grace, kIntervalMax);
+  resume_grace_ = std::min(welcome.resume_grace, kWaitMax);
   results_window_ = std::max(welcome.results_bytes, kResultsBytesMin);
-  liveness_.set_dead_after(sane(welcome.dead_after));
-  beats_.start(now, sane(welcome.heartbeat_interval), false);
+  liveness_.set_dead_after(std::clamp(welcome.dead_after, kIntervalMin, kWaitMax));
+  beats_.start(now, std::clamp(welcome.heartbeat_interval, kIntervalMin, kIntervalMax), false);
   welcomed_at_ = now;
-  wanted_.insert(welcome.wanted.begin(), welcome.wanted.end());
+  if (!take_wanted(welcome.wanted)) return;
   stage_ = Stage::resuming;
   if (store_ != welcome.store) {
     std::string before = std::exchange(store_, std::move(welcome.store));
@@ -252,12 +260,24 @@ void AgentSession::handle(Welcome& welcome, SteadyTime now) {
 }
 
 void AgentSession::handle(Wanted& wanted, SteadyTime now) {
-  wanted_.insert(wanted.tasks.begin(), wanted.tasks.end());
-  if (wanted.last) resume(now);
+  const std::size_t before = wanted_.size();
+  if (!take_wanted(wanted.tasks)) return;
+  if (wanted.last) return resume(now);
+  // Each must bring something, or there would be no end to them.
+  if (wanted_.size() == before) fail(CloseCode::protocol_error, "wanted messages without an end");
+}
+
+// False: the session ends.
+bool AgentSession::take_wanted(const std::vector<TaskId>& tasks) {
+  wanted_.insert(tasks.begin(), tasks.end());
+  if (wanted_.size() <= held_list_.size()) return true;
+  fail(CloseCode::protocol_error, "more tasks are wanted than are held");
+  return false;
 }
 
 void AgentSession::handle(Reject& reject) {
-  asked_wait_ = reject.retry_after;
+  asked_wait_ =
+      std::min<milliseconds>(reject.retry_after, kRetryMax);  // as closing texts and Retry-After
   if (reject.reason == "name_in_use")
     asked_wait_ = std::max<milliseconds>(asked_wait_, kNameInUseRetry);
   events_.emplace_back(Rejected{std::move(reject)});
@@ -269,6 +289,7 @@ void AgentSession::drop_store(std::string before) {
   std::size_t dropped = 0;
   outbox_ = Outbox{};
   unacked_ = {};
+  overdrawn_ = 0;
   busy_.clear();
   for (auto entry = tasks_.begin(); entry != tasks_.end();) {
     const State state = entry->second.state;
@@ -335,6 +356,12 @@ void AgentSession::handle(Tasks& tasks, SteadyTime now) {
     ++received_;
     ++received_total_;
     if (!credit_.receive(high)) {
+      if (overdrawn_ == overdrawn_max()) {
+        fail(CloseCode::protocol_error, std::to_string(overdrawn_) +
+                                            " tasks beyond the credit came back and were not "
+                                            "acknowledged");
+        break;
+      }
       push_returned(item.task, item.attempt, high, Returned::overdrawn, now);
       continue;
     }
@@ -555,8 +582,7 @@ std::optional<std::string> AgentSession::next_message(std::size_t room, SteadyTi
                                                       SystemTime wall) {
   if (room == 0 || !talks()) return std::nullopt;
   if (stage_ != Stage::greeting && beats_.due(now)) return write_heartbeat(now, wall);
-  // A transport tells of room only when it had none: so any room must be used.
-  if (auto leaving = lanes_.next(Connection::kSendRoom)) {
+  if (auto leaving = lanes_.next()) {
     if (lanes_.empty()) check_drained();
     return std::move(leaving->text);
   }

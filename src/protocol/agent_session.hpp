@@ -62,6 +62,10 @@ class AgentSession {
   static constexpr std::chrono::milliseconds kWelcomeTimeout{30'000};
   /// A session that lasted this long makes the next wait to reconnect short again.
   static constexpr std::chrono::seconds kStable{5};
+  /// What was sent beyond the credit and is not acknowledged as returned: at most the largest
+  /// window of both classes and this, then the session ends. Credit is absolute: an honest master
+  /// never overdraws.
+  static constexpr std::size_t kOverdrawnMax = 1024;
   /// A name in use is asked for again no sooner than this.
   static constexpr std::chrono::seconds kNameInUseRetry{5};
 
@@ -199,6 +203,8 @@ class AgentSession {
   std::uint64_t occupied(bool high) const noexcept { return held_[high] + unacked_[high]; }
   void push(Outbox::Item item);
   void push_returned(TaskId task, std::uint32_t attempt, bool high, Returned why, SteadyTime now);
+  std::size_t overdrawn_max() const noexcept;
+  bool take_wanted(const std::vector<TaskId>& tasks);
   void release(const std::vector<Outbox::Item>& items);
 
   void fail(CloseCode code, std::string text);
@@ -220,6 +226,7 @@ class AgentSession {
   std::array<std::size_t, kStates> counts_{};
   std::array<std::uint64_t, 2> held_{};     // by class, [1] is high: all states but finished
   std::array<std::uint64_t, 2> unacked_{};  // items in the outbox
+  std::size_t overdrawn_ = 0;               // of those, sent beyond the credit
   std::deque<BusyTask> busy_;               // in order of `until`
   Outbox outbox_;
   RecentCount recent_;  // results of class other

@@ -22,9 +22,14 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kTextBytesMax = 1024;  // of names, ids, reasons
 constexpr std::size_t kListMax = 64;         // of versions, kinds
+// What a section stands within: the deepest is that of a result, in an item, a list, a message.
+static_assert(kSectionDepthMax + 8 <= Cursor::kDepthMax);
 constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
 // Durations are kept far from where arithmetic on time points could overflow: a hundred years.
 constexpr std::uint64_t kMillisecondsMax = 100ULL * 366 * 24 * 3600 * 1000;
+// Times and durations in microseconds: up to the year 9999, so that sums and differences of a few
+// do not overflow.
+constexpr std::uint64_t kMicrosecondsMax = 253'402'300'799'999'999;
 
 constexpr std::array<std::string_view, 7> kReturnedNames{
     "overdrawn", "draining", "cancelled", "expired", "unsupported", "host_busy", "unwanted"};
@@ -274,8 +279,7 @@ bool read_row(Cursor& in, Reads... reads) {
   return !in.next_item() ? in.ok() : in.fail("too many values in a row");
 }
 
-// Reads the members after `type`. `read` returns whether it knew the key; bits of `needed` are
-// those `seen` must have at the end.
+// Reads the members after `type`. `read` returns whether it knew the key; others are skipped.
 template <class Read>
 bool read_members(Cursor& in, Read read) {
   std::string_view key;
@@ -300,8 +304,11 @@ struct Decoder {
     return member(
         key, name, [&] { in.read_uint(value, kAny); }, bit);
   }
-  bool signed_number(std::string_view key, std::string_view name, std::int64_t& value) {
-    return member(key, name, [&] { in.read_int(value); });
+  bool measure(std::string_view key, std::string_view name, std::int64_t& value) {
+    return member(key, name, [&] {
+      std::uint64_t number = 0;
+      if (in.read_uint(number, kMicrosecondsMax)) value = static_cast<std::int64_t>(number);
+    });
   }
   bool text(std::string_view key, std::string_view name, std::string& value, unsigned bit = 0) {
     return member(
@@ -535,17 +542,17 @@ struct Decoder {
   bool read(Heartbeat& beat) {
     read_members(in, [&](std::string_view key) {
       return number(key, "seq", beat.seq, 1) || number(key, "echo", beat.echo) ||
-             signed_number(key, "sent_us", beat.sent_us) ||
-             signed_number(key, "echo_delay_us", beat.echo_delay_us) ||
+             measure(key, "sent_us", beat.sent_us) ||
+             measure(key, "echo_delay_us", beat.echo_delay_us) ||
              number(key, "items_sent", beat.items_sent, 2) ||
              member(key, "credit", [&] { read_credit(beat.credit.emplace()); }) ||
              member(key, "results_bytes",
                     [&] { in.read_uint(beat.results_bytes.emplace(), kAny); }) ||
              member(key, "ack", [&] { in.read_uint(beat.ack.emplace(), kAny); }) ||
-             signed_number(key, "loop_lag_us", beat.loop_lag_us) ||
-             number(key, "queued", beat.queued) || number(key, "running", beat.running) ||
-             signed_number(key, "queue_age_ms", beat.queue_age_ms) ||
-             signed_number(key, "cpu_us", beat.cpu_us) ||
+             measure(key, "loop_lag_us", beat.loop_lag_us) || number(key, "queued", beat.queued) ||
+             number(key, "running", beat.running) ||
+             measure(key, "queue_age_ms", beat.queue_age_ms) ||
+             measure(key, "cpu_us", beat.cpu_us) ||
              number(key, "recv_queue_bytes", beat.recv_queue_bytes) ||
              number(key, "send_queue_bytes", beat.send_queue_bytes);
     });
@@ -742,29 +749,6 @@ void ResultsWriter::add(std::string_view item) {
 std::string ResultsWriter::take() {
   text_ += "]}";
   return std::move(text_);
-}
-
-std::vector<Packed> pack_results(std::uint64_t seq, const std::vector<Results::Item>& items) {
-  std::vector<Packed> done;
-  ResultsWriter writer{seq};
-  const auto finish = [&] {
-    Packed packed;
-    packed.items = writer.items();
-    packed.text = writer.take();
-    seq += packed.items;
-    done.push_back(std::move(packed));
-    writer = ResultsWriter{seq};
-  };
-  std::string text;
-  for (const Results::Item& item : items) {
-    text.clear();
-    append_item(text, item);
-    const bool full = writer.bytes_with(text.size()) > kMessageBytesTarget;
-    if (writer.items() != 0 && (full || writer.items() == kItemsMax)) finish();
-    writer.add(text);
-  }
-  if (writer.items() != 0) finish();
-  return done;
 }
 
 // -- closing --------------------------------------------------------------------------------------

@@ -57,16 +57,6 @@ class TasksWriter {
   std::size_t last_ = 0;
 };
 
-/// Packs a range of LeasedTask, Tasks::Item with options, or anything with `task`, `attempt`,
-/// `options`, `left` and `target`.
-template <class Range>
-std::vector<Packed> pack_tasks(const Range& tasks) {
-  TasksWriter writer;
-  for (const auto& task : tasks)
-    writer.add(task.task, task.attempt, task.options, task.left, task.target);
-  return writer.take();
-}
-
 /// Says in a finished `tasks` message how long it waited to be sent; at most once.
 void append_waited(std::string& text, std::chrono::milliseconds waited);
 
@@ -89,10 +79,6 @@ class ResultsWriter {
   std::string text_;
   std::size_t items_ = 0;
 };
-
-/// Packs results into messages of at most kMessageBytesTarget (one result alone may be longer);
-/// the first item has number `seq`.
-std::vector<Packed> pack_results(std::uint64_t seq, const std::vector<Results::Item>& items);
 
 /// The text of a closing frame that asks the peer to stay away for a while, and what such a text
 /// asks for (0: nothing). At most 123 bytes.

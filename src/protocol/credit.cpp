@@ -3,7 +3,6 @@
 #include "protocol/credit.hpp"
 
 #include <algorithm>
-#include <cassert>
 
 namespace probekit::protocol {
 
@@ -74,26 +73,6 @@ Credit CreditGranter::tell() {
   high_.told = high_.granted;
   other_.told = other_.granted;
   return granted();
-}
-
-void CreditSpender::on_credit(const Credit& credit) noexcept {
-  total_.high = std::max(total_.high, credit.high);
-  total_.other = std::max(total_.other, credit.other);
-}
-
-std::uint64_t CreditSpender::available(bool high) const noexcept {
-  return high ? total_.high - spent_.high : total_.other - spent_.other;
-}
-
-void CreditSpender::spend(bool high, std::uint64_t count) noexcept {
-  assert(count <= available(high));
-  (high ? spent_.high : spent_.other) += count;
-}
-
-void CreditSpender::refund(bool high, std::uint64_t count) noexcept {
-  std::uint64_t& spent = high ? spent_.high : spent_.other;
-  assert(count <= spent);
-  spent -= count;
 }
 
 }  // namespace probekit::protocol

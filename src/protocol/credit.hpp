@@ -3,9 +3,9 @@
 #pragma once
 
 /// \file
-/// Credit for tasks, seen from both ends: the side that grants it out of its room, and the side
-/// that spends it. Two classes: `high`, and `other` for normal and low. Totals of a session, never
-/// less than before, so that a message lost or late heals itself. No I/O, no clock.
+/// Credit for tasks, of the side that grants it out of its room. Two classes: `high`, and `other`
+/// for normal and low. Totals of a session, never less than before, so that a message lost or late
+/// heals itself. No I/O, no clock.
 
 #include <array>
 #include <chrono>
@@ -78,24 +78,6 @@ class CreditGranter {
   std::uint64_t window_high_;
   Class high_;
   Class other_;
-};
-
-/// The side that spends.
-class CreditSpender {
- public:
-  void restart() { *this = CreditSpender{}; }
-  /// Less than before changes nothing.
-  void on_credit(const Credit& credit) noexcept;
-  /// How many tasks of the class may go now.
-  std::uint64_t available(bool high) const noexcept;
-  /// Counts tasks that are on their way; more than available() is a caller's bug and asserts.
-  void spend(bool high, std::uint64_t count) noexcept;
-  /// Of spent ones, some did not go after all.
-  void refund(bool high, std::uint64_t count) noexcept;
-
- private:
-  Credit total_;
-  Credit spent_;
 };
 
 }  // namespace probekit::protocol

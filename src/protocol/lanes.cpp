@@ -5,13 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "probekit/transport.hpp"
-
 namespace probekit::protocol {
-
-bool fits(std::size_t bytes, std::size_t room) noexcept {
-  return bytes <= room || room >= Connection::kSendRoom;
-}
 
 void Lanes::push_control(std::string text) {
   bytes_ += text.size();
@@ -24,15 +18,13 @@ void Lanes::push_data(DataMessage message) {
   data_.push_back(std::move(message));
 }
 
-std::optional<Lanes::Leaving> Lanes::next(std::size_t room) {
+std::optional<Lanes::Leaving> Lanes::next() {
   Leaving leaving;
   if (!control_.empty()) {
-    if (!fits(control_.front().size(), room)) return std::nullopt;
     leaving.text = std::move(control_.front());
     control_.pop_front();
   } else if (!data_.empty()) {
     DataMessage& front = data_.front();
-    if (!fits(front.text.size(), room)) return std::nullopt;
     leaving.text = std::move(front.text);
     leaving.items = front.items;
     leaving.queued_at = front.queued_at;

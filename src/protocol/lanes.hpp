@@ -19,10 +19,6 @@
 
 namespace probekit::protocol {
 
-/// True when a message of `bytes` may be given to a transport with this `room`: it fits, or the
-/// transport holds nothing and one message over its bound may go.
-bool fits(std::size_t bytes, std::size_t room) noexcept;
-
 class Lanes {
  public:
   /// A message of the data lane: the tasks it carries, for taking them back unsent.
@@ -42,9 +38,9 @@ class Lanes {
   void push_control(std::string text);
   void push_data(DataMessage message);
 
-  /// The next message that a transport with this room may have now, counted as sent. A message
-  /// that does not fit holds up those behind it, of its own lane and of the one below.
-  std::optional<Leaving> next(std::size_t room);
+  /// The next message, counted as sent. For a transport with any room: it tells of room only when
+  /// it had none, so one message may pass what is left.
+  std::optional<Leaving> next();
   /// Counts items of a message that did not wait here.
   void count_sent(std::size_t items) noexcept { items_sent_ += items; }
 

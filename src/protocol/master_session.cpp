@@ -18,7 +18,27 @@ using std::chrono::milliseconds;
 constexpr std::size_t kIdsPerMessage = 2'500;
 constexpr std::size_t kDetailBytesMax = 256;
 
+// Listing what is held takes dead_after and this for each hundred tasks: 5 KB/s. Life alone is not
+// enough, or a connection could be held for ever without a session.
+constexpr std::chrono::seconds kHeldTime{1};
+constexpr std::uint64_t kHeldInThat = 100;
+
+// Longer waits count as this; it keeps far from where time points overflow.
+constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
+
 std::size_t place(bool high) noexcept { return high ? 0 : 1; }
+
+MasterSessionOptions bounded(MasterSessionOptions options) {
+  for (milliseconds* const wait : {&options.time_to_first_message, &options.heartbeat_interval,
+                                   &options.dead_after, &options.resume_grace}) {
+    *wait = std::clamp(*wait, milliseconds{0}, kWaitMax);
+  }
+  return options;
+}
+
+std::string seconds(milliseconds time) {
+  return std::to_string(duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
 
 // The peer's words, short enough to be quoted.
 std::string shortened(std::string text) {
@@ -29,7 +49,7 @@ std::string shortened(std::string text) {
 }  // namespace
 
 MasterSession::MasterSession(MasterSessionOptions options, RandomSource& random, SteadyTime now)
-    : options_(std::move(options)),
+    : options_(bounded(std::move(options))),
       hello_by_(now + options_.time_to_first_message),
       last_life_(now),
       results_bytes_(std::max(options_.results_bytes, kResultsBytesMin)),
@@ -55,7 +75,7 @@ void MasterSession::on_message(std::string_view text, SteadyTime now, SystemTime
   if (std::holds_alternative<Ignored>(message)) return;
   switch (stage_) {
     case Stage::opening:
-      if (auto* hello = std::get_if<Hello>(&message)) return handle(*hello);
+      if (auto* hello = std::get_if<Hello>(&message)) return handle(*hello, now);
       return reject("hello", "the first message must be a hello", milliseconds{0});
     case Stage::holding:
       if (auto* held = std::get_if<Held>(&message)) return handle(*held);
@@ -78,7 +98,7 @@ void MasterSession::on_message(std::string_view text, SteadyTime now, SystemTime
   violate("a message that only a master sends, or a second hello");
 }
 
-void MasterSession::handle(Hello& hello) {
+void MasterSession::handle(Hello& hello, SteadyTime now) {
   if (std::find(hello.versions.begin(), hello.versions.end(), kSubprotocol) ==
       hello.versions.end()) {
     return reject("version", "this master speaks " + std::string{kSubprotocol}, milliseconds{0});
@@ -97,12 +117,15 @@ void MasterSession::handle(Hello& hello) {
   grants_[1].capacity = hello_.capacity_tasks;
   if (hello_.holds == 0) return all_held();
   stage_ = Stage::holding;
+  held_by_ =
+      now + options_.dead_after + kHeldTime * static_cast<std::int64_t>(hello_.holds / kHeldInThat);
 }
 
 void MasterSession::handle(Held& held) {
   if (held_.size() + held.tasks.size() > hello_.holds) {
     return reject("hello", "more tasks are held than the hello said", milliseconds{0});
   }
+  if (held.tasks.empty()) return reject("hello", "an empty held message", milliseconds{0});
   held_.insert(held_.end(), held.tasks.begin(), held.tasks.end());
   if (!held.last) return;
   if (held_.size() != hello_.holds) {
@@ -188,28 +211,30 @@ void MasterSession::on_committed(std::uint64_t last) {
 // -- time -----------------------------------------------------------------------------------------
 
 void MasterSession::on_wakeup(SteadyTime now) {
-  const auto seconds = [](milliseconds time) {
-    return std::to_string(duration_cast<std::chrono::seconds>(time).count()) + " s";
-  };
   switch (stage_) {
     case Stage::opening:
       if (now >= hello_by_) {
         close(CloseCode::silent, "no hello within " + seconds(options_.time_to_first_message));
       }
       return;
+    case Stage::holding:
+      if (now >= held_by_) {
+        return close(CloseCode::silent, "the list of what is held did not end in time");
+      }
+      return close_when_dead(now);
     case Stage::active:
       beat_waits_ = beats_.due(now);  // it leaves as soon as there is room
-      [[fallthrough]];
-    case Stage::holding:
-      if (now >= last_life_ + options_.dead_after) {
-        close(CloseCode::silent, "not a byte received for " + seconds(options_.dead_after));
-        closing_->abort = true;
-      }
-      return;
+      return close_when_dead(now);
     case Stage::admitting:
     case Stage::closing:
       return;
   }
+}
+
+void MasterSession::close_when_dead(SteadyTime now) {
+  if (now < last_life_ + options_.dead_after) return;
+  close(CloseCode::silent, "not a byte received for " + seconds(options_.dead_after));
+  closing_->abort = true;
 }
 
 std::optional<SteadyTime> MasterSession::next_wakeup() const {
@@ -217,7 +242,7 @@ std::optional<SteadyTime> MasterSession::next_wakeup() const {
     case Stage::opening:
       return hello_by_;
     case Stage::holding:
-      return last_life_ + options_.dead_after;
+      return std::min(held_by_, last_life_ + options_.dead_after);
     case Stage::active: {
       const SteadyTime dead = last_life_ + options_.dead_after;
       return beat_waits_ ? dead : std::min(beats_.next_due(), dead);
@@ -244,7 +269,7 @@ void MasterSession::welcome(std::string session, std::uint64_t epoch,
   message.heartbeat_interval = options_.heartbeat_interval;
   message.dead_after = options_.dead_after;
   message.resume_grace = options_.resume_grace;
-  message.results_bytes = results_bytes_;
+  message.results_bytes = results_bytes_told_ = results_bytes_;
   const auto slice = [&](std::size_t from) {
     const std::size_t to = std::min(from + kIdsPerMessage, wanted.size());
     return std::vector<TaskId>{wanted.begin() + static_cast<std::ptrdiff_t>(from),
@@ -351,8 +376,6 @@ std::string MasterSession::write_heartbeat(SteadyTime now, SystemTime system_now
 
 std::string MasterSession::next_message(std::size_t room, SteadyTime now, SystemTime system_now) {
   if (room == 0) return {};
-  // Only a transport without any room tells when it has room again, so any room is enough.
-  room = Connection::kSendRoom;
   // The welcome comes before everything else of the session.
   if (beats_.due(now) && (beats_.sent() > 0 || !lanes_[0].has_control())) {
     return write_heartbeat(now, system_now);
@@ -362,8 +385,8 @@ std::string MasterSession::next_message(std::size_t room, SteadyTime now, System
     push_control(Ack{committed_});
   }
   if (stage_ != Stage::active && !lanes_[0].has_control()) return {};
-  auto leaving = lanes_[0].next(room);
-  if (!leaving) leaving = lanes_[1].next(room);
+  auto leaving = lanes_[0].next();
+  if (!leaving) leaving = lanes_[1].next();
   if (!leaving) return {};
   if (leaving->items > 0) {
     const auto waited = duration_cast<milliseconds>(now - leaving->queued_at);

@@ -29,6 +29,7 @@
 
 namespace probekit::protocol {
 
+/// Waits count as a year at most.
 struct MasterSessionOptions {
   std::string master;  ///< its name
   std::string store;   ///< id of the store
@@ -134,6 +135,7 @@ class PROBEKIT_EXPORT MasterSession {
   std::chrono::microseconds clock_offset() const noexcept {
     return -beats_.clock_offset().value_or(std::chrono::microseconds{0});
   }
+  bool knows_clock_offset() const noexcept { return beats_.clock_offset().has_value(); }
   std::chrono::microseconds rtt() const noexcept {
     return beats_.rtt().value_or(std::chrono::microseconds{0});
   }
@@ -150,12 +152,13 @@ class PROBEKIT_EXPORT MasterSession {
     std::uint64_t capacity = 0;
   };
 
-  void handle(Hello& hello);
+  void handle(Hello& hello, SteadyTime now);
   void handle(Held& held);
   void handle(Results& results);
   void handle(Heartbeat& beat, SteadyTime now, SystemTime system_now);
   void handle(const Credit& credit);
   void all_held();
+  void close_when_dead(SteadyTime now);
   void violate(std::string text);
   void push_control(const Message& message);
   void push_data(Packed packed, std::vector<TaskId> tasks, bool high, SteadyTime now);
@@ -169,6 +172,7 @@ class PROBEKIT_EXPORT MasterSession {
   Hello hello_;
   std::vector<Held::Item> held_;
   SteadyTime hello_by_;
+  SteadyTime held_by_{};
   SteadyTime last_life_;
   std::uint64_t bytes_received_ = 0;
 

@@ -26,6 +26,7 @@ class Outbox {
     TaskId task;
     bool high = false;
     bool is_result = false;   ///< otherwise the task comes back
+    bool overdrawn = false;   ///< it comes back because no credit was there for it
     std::string text;         ///< as append_result_item() and append_returned_item() write it
     std::uint64_t bytes = 0;  ///< what it counts in the results window
     SteadyTime since{};
@@ -53,7 +54,6 @@ class Outbox {
   std::size_t size() const noexcept { return items_.size(); }
   std::size_t unsent() const noexcept { return items_.size() - sent_; }
   std::uint64_t sent_seq() const noexcept { return acked_ + sent_; }
-  std::uint64_t acked_seq() const noexcept { return acked_; }
   /// Memory in texts, sent or not.
   std::size_t bytes() const noexcept { return bytes_; }
   std::size_t unsent_bytes() const noexcept { return bytes_ - sent_text_bytes_; }

@@ -293,6 +293,119 @@ TEST_CASE("what goes beyond the credit comes back overdrawn", "[protocol][agent]
   CHECK(results[0].items[1].returned == Returned::overdrawn);
 }
 
+TEST_CASE("a master that overdraws without end is left, and what it cost is bounded",
+          "[protocol][agent][credit][limits]") {
+  Rig rig;
+  rig.join();
+  // Windows of 8 and 12, and 1024.
+  constexpr std::size_t kMost = 8 + 12 + AgentSession::kOverdrawnMax;
+  std::uint64_t next = 1;
+  const auto tell_tasks = [&](std::size_t count) {
+    std::vector<std::uint64_t> ids;
+    for (; count > 0; --count) ids.push_back(next++);
+    rig.tell(rig.tasks(ids));
+    rig.advance(2ms);
+    rig.pump();
+  };
+  tell_tasks(8);
+  tell_tasks(kMost);
+  CHECK_FALSE(rig.close);
+  CHECK(rig.session.unacknowledged() == kMost);
+  // What is acknowledged is forgotten, and counts no more.
+  rig.tell(Ack{kMost});
+  tell_tasks(kMost);
+  CHECK_FALSE(rig.close);
+  tell_tasks(65'000);
+  REQUIRE(rig.close);
+  CHECK(rig.close->code == CloseCode::protocol_error);
+  CHECK(rig.session.unacknowledged() == kMost);
+  CHECK(rig.queued.size() == 8);
+
+  rig.cut();
+  CHECK(rig.session.unacknowledged() == 0);
+  rig.connect();
+  rig.pump();
+  std::vector<TaskId> held;
+  for (std::uint64_t id = 1; id <= 8; ++id) held.emplace_back(TaskId{id});
+  rig.tell(rig.welcome(held));
+  rig.pump();
+  tell_tasks(kMost);
+  CHECK_FALSE(rig.close);
+  CHECK(rig.session.unacknowledged() == kMost);
+}
+
+TEST_CASE("a task taken before the one too many is still run", "[protocol][agent][credit]") {
+  Rig rig;
+  rig.join();
+  std::vector<std::uint64_t> ids;
+  for (std::uint64_t id = 1; id <= 3000; ++id) ids.push_back(id);
+  rig.tell(rig.tasks(ids));
+  REQUIRE(rig.close);
+  CHECK(rig.queued.size() == 8);
+  CHECK(rig.session.held() == 8);
+}
+
+TEST_CASE("a master cannot want more than is held, nor for ever", "[protocol][agent][limits]") {
+  Rig rig;
+  rig.join();
+  rig.tell(rig.tasks({1, 2}));
+  rig.cut();
+  rig.connect();
+  rig.pump();
+  Welcome welcome = rig.welcome({TaskId{1}});
+  welcome.last = false;
+  SECTION("in the welcome") {
+    welcome.wanted = {TaskId{1}, TaskId{2}, TaskId{3}};
+    rig.tell(welcome);
+  }
+  SECTION("after it") {
+    rig.tell(welcome);
+    CHECK_FALSE(rig.close);
+    rig.tell(Wanted{{TaskId{2}, TaskId{3}}, false});
+  }
+  SECTION("the same again and again") {
+    rig.tell(welcome);
+    rig.tell(Wanted{{TaskId{2}}, false});
+    CHECK_FALSE(rig.close);
+    rig.tell(Wanted{{TaskId{2}}, false});
+  }
+  SECTION("nothing, again and again") {
+    rig.tell(welcome);
+    rig.tell(Wanted{{}, false});
+  }
+  REQUIRE(rig.close);
+  CHECK(rig.close->code == CloseCode::protocol_error);
+  CHECK(rig.close->text.find("want") != std::string::npos);
+}
+
+TEST_CASE("what a master may be configured to is taken as it is told",
+          "[protocol][agent][limits]") {
+  Rig rig;
+  rig.connect();
+  rig.pump();
+  Welcome welcome = rig.welcome();
+  welcome.heartbeat_interval = 10min;
+  welcome.dead_after = 48h;
+  rig.tell(welcome);
+  rig.pump();
+  rig.advance(1ms);  // reads what the welcome was made of
+  rig.advance(47h);
+  CHECK_FALSE(rig.close);
+  rig.advance(2h);
+  REQUIRE(rig.close);
+  CHECK(rig.close->code == CloseCode::silent);
+}
+
+TEST_CASE("no master sends an agent away for more than a day", "[protocol][agent][limits]") {
+  Rig rig;
+  rig.connect();
+  rig.pump();
+  rig.tell(Reject{"busy", "", 24h * 366 * 99});
+  rig.cut();
+  CHECK(rig.session.reconnect_delay(0s) == 24h);
+  CHECK(rig.session.reconnect_delay(std::chrono::seconds::max()) == 24h);
+}
+
 TEST_CASE("tasks before the first credit are overdrawn", "[protocol][agent][credit]") {
   Rig rig;
   rig.connect();
@@ -909,6 +1022,17 @@ TEST_CASE("a hello that would be too long is refused when the agent is made", "[
 
 namespace {
 
+// A master's end of the credit for `other`.
+struct Spender {
+  std::uint64_t total = 0;
+  std::uint64_t spent = 0;
+
+  void restart() { *this = Spender{}; }
+  void on_credit(const Credit& credit) { total = std::max(total, credit.other); }
+  std::uint64_t available() const { return total - spent; }
+  void spend(std::uint64_t count) { spent += count; }
+};
+
 // A master that keeps a ledger, and the agent of a Rig. Messages lie on the wire in both
 // directions until a step carries them, so that a cut can lose them.
 class Journey {
@@ -923,7 +1047,7 @@ class Journey {
   std::uint64_t expected_seq = 1;
   std::uint64_t sent_items = 0;
   std::uint64_t beats = 0;
-  CreditSpender credit;
+  Spender credit;
   bool greeted = false;
   std::vector<TaskId> held;
 
@@ -997,13 +1121,13 @@ class Journey {
   }
   void lease(std::size_t count) {
     std::vector<std::uint64_t> ids;
-    while (count-- > 0 && greeted && !queued.empty() && credit.available(false) > ids.size()) {
+    while (count-- > 0 && greeted && !queued.empty() && credit.available() > ids.size()) {
       ids.push_back(*queued.begin());
       queued.erase(queued.begin());
       leased[ids.back()] = 1;
     }
     if (ids.empty()) return;
-    credit.spend(false, ids.size());
+    credit.spend(ids.size());
     sent_items += ids.size();
     post(rig.tasks(ids));
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "json/json_writer.hpp"
+#include "probe/result_json.hpp"
 #include "support/catch.hpp"
 
 namespace probekit::protocol {
@@ -151,6 +153,47 @@ TEST_CASE("results come back with the very text of each result", "[protocol][cod
   CHECK(back.items[2].returned == Returned::host_busy);
 }
 
+TEST_CASE("a section as deep as its maker may make it survives its message",
+          "[protocol][codec][limits]") {
+  const auto nested = [](std::size_t depth) {
+    std::string text;
+    for (std::size_t i = 0; i < depth; ++i) text += R"({"a":)";
+    return text + '1' + std::string(depth, '}');
+  };
+  ProbeKinds kinds;
+  ProbeKind fake;
+  fake.name = "fake";
+  fake.schemes = {"fake"};  // and nothing of its own to say about sections
+  kinds.add(fake);
+  std::size_t deepest_spec = 0;
+  std::size_t deepest_result = 0;
+  for (std::size_t depth = 1; depth <= 40; ++depth) {
+    CAPTURE(depth);
+    ProbeSpec spec;
+    spec.target = "fake:x";
+    spec.section = nested(depth);
+    if (complete_spec(spec, kinds)) {
+      deepest_spec = depth;
+      Tasks tasks;
+      tasks.options = {options_of("fake", spec.section)};
+      tasks.tasks = {{TaskId{1}, 1, 0, 1s, spec.target}};
+      CHECK(round_trip(tasks).options[0]->section == spec.section);
+    }
+    ProbeResult result;
+    result.verdict = Verdict::passed;
+    result.sections = {{"deep", nested(depth)}};
+    Results::Item item{TaskId{1}, 1, std::nullopt, {}};
+    json::Writer writer{item.result};
+    writer.begin_object();
+    append_result_fields(writer, result);
+    writer.end_object();
+    if (item.result.find(nested(depth)) != std::string::npos) deepest_result = depth;
+    CHECK(round_trip(Results{1, {item}}).items[0].result == item.result);
+  }
+  CHECK(deepest_spec == kSectionDepthMax);
+  CHECK(deepest_result == kSectionDepthMax);
+}
+
 TEST_CASE("every reason of a return and every held state has its name", "[protocol][codec]") {
   for (int i = 0; i <= static_cast<int>(Returned::unwanted); ++i) {
     Results results;
@@ -168,7 +211,7 @@ TEST_CASE("the small messages come back as they were", "[protocol][codec]") {
   Heartbeat beat;
   beat.seq = 5;
   beat.echo = 4;
-  beat.sent_us = -1;
+  beat.sent_us = 253402300799999999;
   beat.echo_delay_us = 17;
   beat.items_sent = 100;
   CHECK_FALSE(round_trip(beat).credit);
@@ -177,7 +220,7 @@ TEST_CASE("the small messages come back as they were", "[protocol][codec]") {
   beat.ack = 10;
   beat.cpu_us = 11;
   const Heartbeat back = round_trip(beat);
-  CHECK(back.sent_us == -1);
+  CHECK(back.sent_us == beat.sent_us);
   CHECK(back.credit->high == 7);
   CHECK(back.results_bytes == 9U);
   CHECK(back.ack == 10U);
@@ -258,6 +301,23 @@ TEST_CASE("a hello is judged field by field", "[protocol][codec]") {
   CHECK(held.error().code() == errc::message_too_large);
 }
 
+TEST_CASE("what a heartbeat measures is in a range that can be reckoned with",
+          "[protocol][codec][limits]") {
+  for (const char* const name :
+       {"sent_us", "echo_delay_us", "loop_lag_us", "queue_age_ms", "cpu_us"}) {
+    const auto beat = [&](const std::string& value) {
+      return R"({"type":"heartbeat","seq":1,"items_sent":0,")" + std::string{name} + "\":" + value +
+             '}';
+    };
+    refused(beat("-1"), "unsigned");
+    refused(beat("-9223372036854775808"), "unsigned");
+    refused(beat("253402300800000000"), "out of range");
+    refused(beat("9223372036854775807"), "out of range");
+    CHECK(decode(beat("0")));
+    CHECK(decode(beat("253402300799999999")));
+  }
+}
+
 TEST_CASE("tasks are judged field by field", "[protocol][codec]") {
   const std::string option = R"({"kind":"http","timeout_ms":1000,"priority":"low"})";
   const auto tasks = [&](const std::string& rows) {
@@ -326,7 +386,10 @@ TEST_CASE("tasks are packed in order, full messages with shared options once",
   for (std::uint64_t i = 0; i < 5000; ++i)
     leased.push_back({TaskId{i}, 1, i % 3 == 0 ? dns : http, 60s,
                       "https://example.com/path/of/" + std::to_string(i)});
-  const std::vector<Packed> packed = pack_tasks(leased);
+  TasksWriter writer;
+  for (const Leased& one : leased)
+    writer.add(one.task, one.attempt, one.options, one.left, one.target);
+  const std::vector<Packed> packed = writer.take();
   std::uint64_t next = 0;
   for (const Packed& message : packed) {
     CHECK(message.text.size() <= kMessageBytesTarget);
@@ -344,7 +407,7 @@ TEST_CASE("tasks are packed in order, full messages with shared options once",
   }
   CHECK(next == 5000);
   CHECK(packed.size() < 8);
-  CHECK(pack_tasks(std::vector<Leased>{}).empty());
+  CHECK(writer.take().empty());
 }
 
 TEST_CASE("tasks with options of their own are packed within the limits",
@@ -375,34 +438,6 @@ TEST_CASE("a tasks message can say how long it waited", "[protocol][codec]") {
   const auto decoded = decode(text);
   REQUIRE(decoded);
   CHECK(std::get<Tasks>(*decoded).waited == 250ms);
-}
-
-TEST_CASE("results are packed in order with their numbers", "[protocol][codec][packing]") {
-  std::vector<Results::Item> items;
-  for (std::uint64_t i = 0; i < 3000; ++i) {
-    Results::Item item;
-    item.task = TaskId{i};
-    if (i % 5 == 0)
-      item.returned = Returned::draining;
-    else
-      item.result = "{\"x\":\"" + std::string(i % 100, 'r') + "\"}";
-    items.push_back(item);
-  }
-  items[1000].result = "{\"x\":\"" + std::string(65'000, 'r') + "\"}";
-  items[1000].returned.reset();
-  std::uint64_t seq = 11;
-  std::uint64_t next = 0;
-  for (const Packed& message : pack_results(seq, items)) {
-    CHECK((message.text.size() <= kMessageBytesTarget || message.items == 1));
-    const auto decoded = decode(message.text);
-    REQUIRE(decoded);
-    const Results& results = std::get<Results>(*decoded);
-    CHECK(results.seq == seq);
-    CHECK(results.items.size() == message.items);
-    for (const Results::Item& item : results.items) CHECK(item.task.value == next++);
-    seq += message.items;
-  }
-  CHECK(next == 3000);
 }
 
 TEST_CASE("every message with any one byte changed is decoded or refused, never more",

@@ -104,21 +104,4 @@ TEST_CASE("the peer is told of an eighth of the window, or at once when it has n
   CHECK(granter.worth_telling());
 }
 
-TEST_CASE("the spender spends what it was told and no more", "[protocol][credit]") {
-  CreditSpender spender;
-  CHECK(spender.available(true) == 0);
-  spender.on_credit({4, 10});
-  spender.spend(false, 7);
-  CHECK(spender.available(false) == 3);
-  CHECK(spender.available(true) == 4);
-  spender.on_credit({2, 8});  // late: changes nothing
-  CHECK(spender.available(false) == 3);
-  spender.on_credit({4, 20});
-  CHECK(spender.available(false) == 13);
-  spender.refund(false, 2);
-  CHECK(spender.available(false) == 15);
-  spender.restart();
-  CHECK(spender.available(false) == 0);
-}
-
 }  // namespace probekit::protocol

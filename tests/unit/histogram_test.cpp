@@ -19,7 +19,6 @@ TEST_CASE("an empty histogram is all zeros", "[histogram]") {
   CHECK(histogram.max() == 0);
   CHECK(histogram.sum() == 0);
   CHECK(histogram.percentile(50) == 0);
-  CHECK(histogram.count_up_to(100) == 0);
 }
 
 TEST_CASE("every value comes back within three percent", "[histogram]") {
@@ -60,7 +59,7 @@ TEST_CASE("values beyond the range count as the largest", "[histogram]") {
   Histogram histogram;
   histogram.record(~std::uint64_t{0});
   CHECK(histogram.max() == Histogram::kValueMax);
-  CHECK(histogram.count_up_to(Histogram::kValueMax) == 1);
+  CHECK(histogram.percentile(100) == Histogram::kValueMax);
 }
 
 TEST_CASE("merging is recording both, whatever their ranges and order", "[histogram]") {
@@ -93,15 +92,6 @@ TEST_CASE("merging is recording both, whatever their ranges and order", "[histog
   }
   ab.clear();
   CHECK(ab.count() == 0);
-}
-
-TEST_CASE("count_up_to counts the values at most that large", "[histogram]") {
-  Histogram histogram;
-  for (std::uint64_t value = 1; value <= 1000; ++value) histogram.record(value);
-  CHECK(histogram.count_up_to(0) == 0);
-  CHECK(histogram.count_up_to(10) == 10);
-  CHECK(std::abs(static_cast<double>(histogram.count_up_to(500)) - 500) <= 16);
-  CHECK(histogram.count_up_to(5000) == 1000);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/lanes.hpp"
 
-#include "probekit/transport.hpp"
 #include "support/catch.hpp"
 
 namespace probekit::protocol {
@@ -25,40 +24,22 @@ TEST_CASE("control overtakes data, and each lane keeps its order", "[protocol][l
   lanes.push_control("c1");
   lanes.push_control("c2");
   CHECK(lanes.bytes() == 8);
-  CHECK(lanes.next(100)->text == "c1");
-  CHECK(lanes.next(100)->text == "c2");
+  CHECK(lanes.next()->text == "c1");
+  CHECK(lanes.next()->text == "c2");
   CHECK(lanes.items_sent() == 0);
-  const auto first = lanes.next(100);
+  const auto first = lanes.next();
   CHECK(first->text == "d1");
   CHECK(first->data);
   CHECK(first->items == 3);
   CHECK(lanes.items_sent() == 3);
   CHECK(lanes.waiting_items() == 4);
   lanes.push_control("c3");
-  CHECK(lanes.next(100)->text == "c3");
-  CHECK(lanes.next(100)->text == "d2");
+  CHECK(lanes.next()->text == "c3");
+  CHECK(lanes.next()->text == "d2");
   CHECK(lanes.items_sent() == 7);
-  CHECK_FALSE(lanes.next(100));
+  CHECK_FALSE(lanes.next());
   CHECK(lanes.empty());
   CHECK(lanes.bytes() == 0);
-}
-
-TEST_CASE("what does not fit waits, and what is behind it too", "[protocol][lanes]") {
-  Lanes lanes;
-  lanes.push_control("control");
-  lanes.push_data(data("d", 1));
-  CHECK_FALSE(lanes.next(6));
-  CHECK(lanes.next(7)->text == "control");
-  CHECK(lanes.next(1)->text == "d");
-}
-
-TEST_CASE("one message over the bound may go when the transport holds nothing",
-          "[protocol][lanes]") {
-  Lanes lanes;
-  const std::string large(Connection::kSendRoom + 1, 'x');
-  lanes.push_data(data(large, 1));
-  CHECK_FALSE(lanes.next(Connection::kSendRoom - 1));
-  CHECK(lanes.next(Connection::kSendRoom)->text == large);
 }
 
 TEST_CASE("data that was not handed over can be taken back, uncounted", "[protocol][lanes]") {
@@ -66,8 +47,8 @@ TEST_CASE("data that was not handed over can be taken back, uncounted", "[protoc
   lanes.push_data(data("d1", 3));
   lanes.push_data(data("d2", 4));
   lanes.push_control("c");
-  CHECK(lanes.next(100));
-  CHECK(lanes.next(100)->items == 3);
+  CHECK(lanes.next());
+  CHECK(lanes.next()->items == 3);
   const auto taken = lanes.take_data();
   REQUIRE(taken.size() == 1);
   CHECK(taken[0].tasks.size() == 4);

@@ -117,6 +117,25 @@ TEST_CASE("what overflows is dropped and the next line written says how many", "
   CHECK(log.dropped() == 7);
 }
 
+TEST_CASE("lines dropped just before the end are told, too", "[log]") {
+  Written written;
+  written.gate_open = false;
+  LogOptions options;
+  options.lines_max = 2;
+  std::uint64_t told = 0;
+  {
+    Log log(std::make_unique<CollectingSink>(written), options);
+    log.write(LogLevel::info, "test", "first");
+    written.wait_entered();
+    for (int i = 0; i < 5; ++i) log.write(LogLevel::info, "test", std::to_string(i));
+    written.open_gate();
+  }
+  for (const LogLine& line : written.lines) {
+    for (const LogField& field : line.fields) told += std::stoull(field.value);
+  }
+  CHECK(told == 3);
+}
+
 TEST_CASE("a sink that throws loses its line and nothing else", "[log]") {
   Written written;
   written.throws = true;

@@ -230,6 +230,54 @@ TEST_CASE("what an agent holds is gathered over messages", "[session]") {
   CHECK(arrived->held[1].attempt == 2);
 }
 
+TEST_CASE("a list of what is held that does not end holds no connection", "[session][limits]") {
+  Table table;
+  const auto dead_after = table.options.dead_after;
+  SECTION("empty messages") {
+    table.say(Table::hello(1000));
+    table.say(Held{{}, false});
+    REQUIRE(table.session.closing());
+    CHECK(table.session.closing()->code == CloseCode::rejected);
+  }
+  SECTION("one at a time, slowly") {
+    table.say(Table::hello(1000));
+    SteadyTime end = table.now + dead_after + 10s;
+    std::uint64_t id = 1;
+    while (!table.session.closing()) {
+      REQUIRE(table.now < end);
+      REQUIRE(table.session.next_wakeup());
+      CHECK(*table.session.next_wakeup() <= end);
+      table.pass(5s);
+      table.say(Held{{{TaskId{id++}, 1, HeldState::queued}}, false});
+      table.session.on_wakeup(table.now);
+    }
+    CHECK(table.now == end);
+    CHECK(table.session.closing()->code == CloseCode::silent);
+  }
+  SECTION("in time") {
+    table.say(Table::hello(1000));
+    table.pass(dead_after - 1ms);
+    table.say(Held{{{TaskId{1}, 1, HeldState::queued}}, false});
+    table.pass(9s);
+    table.session.on_wakeup(table.now);
+    CHECK_FALSE(table.session.closing());
+  }
+}
+
+TEST_CASE("waits without end are taken for long ones", "[session][limits]") {
+  MasterSessionOptions options = Table::defaults();
+  options.time_to_first_message = options.dead_after = options.resume_grace = milliseconds::max();
+  Table table{options};
+  CHECK(*table.session.next_wakeup() > table.now + 24h);
+  table.say(Table::hello(1));
+  CHECK(*table.session.next_wakeup() > table.now + 24h);
+  table.say(Held{{{TaskId{1}, 1, HeldState::queued}}, true});
+  table.session.welcome("1", 1, {}, table.now);
+  table.pass(24h);
+  table.session.on_wakeup(table.now);
+  CHECK_FALSE(table.session.closing());
+}
+
 TEST_CASE("tasks held of another store are not this store's", "[session]") {
   Table table;
   Hello hello = Table::hello(1);
