@@ -39,7 +39,8 @@ struct AgentOptions {
   std::size_t outbox_bytes_max =
       16 * 1024 * 1024;  ///< unacknowledged results; at it no probe starts
   // timing
-  std::chrono::milliseconds backoff_min{500};  ///< full jitter between 0 and the current bound
+  /// Full jitter between 0 and a bound that doubles from `backoff_min`, over 0, to `backoff_max`.
+  std::chrono::milliseconds backoff_min{500};
   std::chrono::milliseconds backoff_max{30'000};
   // injected; null: the default
   std::shared_ptr<const Clock> clock;
@@ -56,11 +57,16 @@ struct AgentStatus {
   std::size_t unacknowledged = 0;  ///< results not yet acknowledged
   std::uint64_t received = 0;      ///< tasks, since the start
   std::uint64_t results = 0;       ///< produced, since the start
-  std::uint64_t disconnects = 0;
-  std::string last_disconnect;  ///< why, in words
+  std::uint64_t disconnects = 0;   ///< but for that which ends a drain
+  std::string last_disconnect;     ///< why, in words
 };
 
-/// *Threads*: add(), on_connected() and start() from one thread, first; the rest from any.
+/// *Callbacks* run on the Executor, one by one as it runs them, never inside the call that leads to
+/// them and with no lock held; everything but the destructor may be called from within. Each `done`
+/// runs exactly once: that of a call made after stop() at once, with errc::closed; what stop() ends
+/// is answered with errc::cancelled, on the Executor or, when that has not come to it, inside
+/// stop() on its caller's thread. A `done` may so run within stop() and must not wait for its
+/// caller. *Threads*: add(), on_connected() and start() from one thread, first; the rest from any.
 class PROBEKIT_EXPORT Agent {
  public:
   /// Throws std::invalid_argument naming the option that is wrong.
@@ -71,17 +77,20 @@ class PROBEKIT_EXPORT Agent {
   Agent& operator=(const Agent&) = delete;
 
   void add(std::unique_ptr<Prober> prober);
-  /// Called on the Executor after each welcome, with the master's URL.
+  /// Called after each welcome, with the master's URL. Coalesced: an Executor that was busy for
+  /// several hears of the last.
   void on_connected(std::function<void(std::string url)> notify);
   void start();
 
   AgentStatus status() const;
 
   /// Takes no new tasks, returns what is not started, finishes what runs, waits for the last
-  /// acknowledgement, closes. `done` runs once on the Executor: success, or timed_out when `within`
-  /// passed first. Then stop().
+  /// acknowledgement, closes. `done` hears of success, timed_out when `within` (of the first drain;
+  /// a year at most) passed first, cancelled when stop() came first, or closed when it had come.
+  /// An agent that was not started has nothing to drain. Then stop().
   void drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done);
-  /// Ends at once. After it returned no notification runs. Idempotent.
+  /// Ends at once. After it returned no notification runs, but those that call it themselves.
+  /// Idempotent; when several stop at once, each returns once it has ended.
   void stop();
 
  private:

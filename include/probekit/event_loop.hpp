@@ -3,8 +3,8 @@
 #pragma once
 
 /// \file
-/// The loop that connections live on. Master and Agent each own one with its thread; experts pass
-/// one of theirs to share it. ProbeLoop is the smaller loop that a prober sees on a probing thread.
+/// The loop that connections live on: what a transport is given. Master and Agent each own one with
+/// its thread. ProbeLoop is the smaller loop that a prober sees on a probing thread.
 
 #include <chrono>
 #include <cstdint>

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <ctime>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -15,6 +17,7 @@
 #include "agent/mailbox.hpp"
 #include "base/notifier.hpp"
 #include "base/text.hpp"
+#include "probekit/diagnosis.hpp"
 #include "probekit/probe_executor.hpp"
 #include "probekit/version.hpp"
 #include "protocol/agent_session.hpp"
@@ -30,6 +33,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kThreadsMax = 64;
 constexpr std::size_t kOutboxBytesMin = 128 * 1024;
 constexpr std::chrono::minutes kPauseTold{1};  // a full outbox is logged this often
+// Longer waits count as this; it keeps far from where time points overflow.
+constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string{"AgentOptions."} + what);
@@ -48,6 +53,8 @@ AgentOptions completed(AgentOptions options) {
   require(options.outbox_bytes_max >= kOutboxBytesMin, "outbox_bytes_max: at least 131072");
   require(options.backoff_min > milliseconds{0}, "backoff_min: more than 0");
   require(options.backoff_max >= options.backoff_min, "backoff_max: at least backoff_min");
+  options.backoff_min = std::min(options.backoff_min, kWaitMax);
+  options.backoff_max = std::min(options.backoff_max, kWaitMax);
   if (!options.clock) options.clock = system_clock();
   if (!options.random) options.random = system_random();
   return options;
@@ -80,6 +87,12 @@ std::int64_t cpu_us() {
   return static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC);
 }
 
+// CPU time of the process, and when that was.
+struct CpuMark {
+  std::int64_t us = 0;
+  SteadyTime at{};
+};
+
 std::string words_for(const CloseReason& reason) {
   std::string words;
   if (reason.error) {
@@ -101,8 +114,7 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 
 }  // namespace
 
-// -- the connection's side: everything here runs on the loop's thread, but for what says otherwise
-// --
+// -- everything here runs on the loop's thread, but for what says otherwise -----------------------
 
 struct Agent::Impl final : private ConnectionObserver {
   Impl(std::unique_ptr<Connector> given_connector, AgentOptions given)
@@ -157,11 +169,15 @@ struct Agent::Impl final : private ConnectionObserver {
   void cancel(const std::vector<TaskId>& tasks);
   void welcomed(const AgentSession::Welcomed& event);
   void rejected(const protocol::Reject& reject);
+  void notify_of_connection();
   void measure(protocol::Heartbeat& beat);
+  double cores_used();
+  Diagnosis diagnose();
+  void look_at_connection();
   void empty_mailbox();
   void wake_at(std::optional<SteadyTime> when);
   void on_timer();
-  void end_drains(bool in_time);
+  void end_drains(const Expected<void>& how);
 
   SteadyTime now() const noexcept { return loop.now(); }
   void log(LogLevel level, std::string message, std::initializer_list<LogField> fields) {
@@ -182,19 +198,25 @@ struct Agent::Impl final : private ConnectionObserver {
   std::unique_ptr<AgentSession> session;
   std::unique_ptr<Connection> connection;
   ConnectionFacts last_facts;
+  SteadyTime last_facts_at{};
   SteadyTime opened_at{};
   TimerId timer = 0;
   SteadyTime timer_at{};
   TimerId retry_timer = 0;
   SteadyTime pause_told{-kPauseTold};
+  std::array<CpuMark, 2> cpu_marks;  // at the last two heartbeats
   bool acting = false;
   bool drained = false;
-  std::vector<std::function<void(bool)>> drains;
+  std::vector<std::function<void(Expected<void>)>> drains;
 
   // Any thread.
-  std::mutex stop_mutex;  // held while starting and stopping
-  bool started = false;   // under stop_mutex
-  bool stopped = false;   // under stop_mutex
+  std::mutex stop_mutex;
+  std::condition_variable stop_done;
+  bool started = false;  // under stop_mutex
+  bool stopped = false;  // under stop_mutex: stop() was called
+  bool ended = false;    // under stop_mutex: and no thread of ours runs any more
+  std::mutex connected_mutex;
+  std::optional<std::string> connected_to;  // under connected_mutex: not notified of yet
   std::atomic<bool> is_connected{false};
   std::atomic<std::size_t> unacknowledged{0};
   std::atomic<std::uint64_t> received{0};
@@ -216,23 +238,37 @@ void Agent::Impl::start() {
 }
 
 void Agent::Impl::stop() {
-  const std::lock_guard<std::mutex> lock{stop_mutex};
-  if (std::exchange(stopped, true)) return;
-  if (started) {
+  bool running = false;
+  {
+    std::unique_lock<std::mutex> lock{stop_mutex};
+    if (std::exchange(stopped, true)) {
+      stop_done.wait(lock, [this] { return ended; });
+      lock.unlock();
+      return notifier.close();
+    }
+    running = started;
+  }
+  if (running) {
     // Sockets end on their own thread, while its loop still runs.
-    std::promise<void> ended;
-    loop.post([this, &ended] {
+    std::promise<void> closed;
+    loop.post([this, &closed] {
       drained = true;  // no new connection
       connector->cancel();
       connection.reset();
       is_connected = false;
-      ended.set_value();
+      end_drains(Error{make_error_code(errc::cancelled), "the agent was stopped"});
+      closed.set_value();
     });
-    ended.get_future().wait();
+    closed.get_future().wait();
   }
   executor.stop();
   loop.stop();
-  notifier.close();
+  {
+    const std::lock_guard<std::mutex> lock{stop_mutex};
+    ended = true;
+  }
+  stop_done.notify_all();
+  notifier.close();  // with no lock held: the notification it waits for may be in stop(), too
 }
 
 AgentStatus Agent::Impl::status() const {
@@ -266,8 +302,9 @@ void Agent::Impl::connect() {
       return connect_later(connector->retry_after());
     }
     connection = std::move(*made);
-    last_facts = connection->facts();
+    look_at_connection();
     opened_at = now();
+    cpu_marks.fill(CpuMark{cpu_us(), opened_at});
     connection->start(*this);
     session->connected(now(), last_facts.bytes_received,
                        [this](TaskId task) { return executor.is_queued(task); });
@@ -298,9 +335,11 @@ void Agent::Impl::on_closed(const CloseReason& reason) {
     const std::lock_guard<std::mutex> lock{text_mutex};
     last_disconnect = words;
   }
-  ++disconnects;
+  const bool asked_for = reason.local && reason.code == CloseCode::normal && session->draining();
+  if (!asked_for) ++disconnects;
   is_connected = false;
-  log(LogLevel::warn, "disconnected: " + words,
+  const Diagnosis diagnosis = diagnose();
+  log(asked_for ? LogLevel::info : LogLevel::warn, "disconnected: " + words,
       {{"session", session->session().empty() ? "none" : session->session()},
        {"peer", last_facts.peer},
        {"url", connector->url()},
@@ -309,9 +348,13 @@ void Agent::Impl::on_closed(const CloseReason& reason) {
        {"unacknowledged", std::to_string(session->unacknowledged())},
        {"recv_queue_bytes", std::to_string(last_facts.recv_queue_bytes)},
        {"send_queue_bytes", std::to_string(last_facts.send_queue_bytes)},
-       {"loop_lag_us", std::to_string(loop.lag().max.count())}});
+       {"measured_ms_ago",
+        std::to_string(duration_cast<milliseconds>(now() - last_facts_at).count())},
+       {"loop_lag_us", std::to_string(loop.lag().max.count())},
+       {"diagnosis", std::string{to_string(diagnosis.verdict)}},
+       {"text", diagnosis.text}});
   // Its own callback is still running.
-  loop.post([ended = std::shared_ptr<Connection>{std::move(connection)}] {});
+  loop.post([over = std::shared_ptr<Connection>{std::move(connection)}] {});
   session->closed(now());
   process();
   connect_later(reason.local ? std::chrono::seconds{0} : protocol::retry_after_of(reason.text));
@@ -353,7 +396,7 @@ bool Agent::Impl::act() {
                    [this](AgentSession::Pause& one) { pause(one.paused); },
                    [this](AgentSession::Close& one) {
                      if (!connection) return;
-                     last_facts = connection->facts();
+                     look_at_connection();
                      if (one.abort) {
                        connection->abort(one.code, one.text);
                      } else {
@@ -371,7 +414,7 @@ bool Agent::Impl::act() {
                    [this](AgentSession::Rejected& one) { rejected(one.reject); },
                    [this](AgentSession::Drained&) {
                      drained = true;
-                     end_drains(true);
+                     end_drains({});
                    },
                },
                event);
@@ -407,7 +450,7 @@ void Agent::Impl::deliver(std::vector<Task> tasks) {
 
 void Agent::Impl::cancel(const std::vector<TaskId>& tasks) {
   for (const TaskId task : tasks) {
-    if (executor.cancel(task, [this](TaskId ended) { mailbox.on_cancelled(ended); }))
+    if (executor.cancel(task, [this](TaskId one) { mailbox.on_cancelled(one); }))
       session->cancelled(task, now());
   }
 }
@@ -421,8 +464,28 @@ void Agent::Impl::welcomed(const AgentSession::Welcomed& event) {
        {"peer", last_facts.peer},
        {"resumed", std::to_string(event.resumed)},
        {"unwanted", std::to_string(event.unwanted)}});
-  if (notify_connected)
-    notifier.post([notify = notify_connected, to = connector->url()] { notify(to); });
+  if (notify_connected) notify_of_connection();
+}
+
+// One slot: a host that is slow to hear of it hears of the last one only.
+void Agent::Impl::notify_of_connection() {
+  {
+    const std::lock_guard<std::mutex> lock{connected_mutex};
+    if (connected_to.has_value()) {
+      connected_to = connector->url();
+      return;
+    }
+    connected_to = connector->url();
+  }
+  notifier.post([this] {
+    std::string to;
+    {
+      const std::lock_guard<std::mutex> lock{connected_mutex};
+      to = std::move(*connected_to);
+      connected_to.reset();
+    }
+    notify_connected(to);
+  });
 }
 
 void Agent::Impl::rejected(const protocol::Reject& reject) {
@@ -437,15 +500,43 @@ void Agent::Impl::rejected(const protocol::Reject& reject) {
 
 void Agent::Impl::measure(protocol::Heartbeat& beat) {
   const ProbeExecutorFacts facts = executor.facts();
-  beat.loop_lag_us = std::max(facts.lag.last, loop.lag().last).count();
+  beat.loop_lag_us = std::max(facts.lag.max, loop.lag().max).count();
   beat.queued = facts.queue.queued_high + facts.queue.queued_other;
   beat.running = facts.queue.running;
   beat.queue_age_ms = duration_cast<milliseconds>(facts.queue.oldest_age).count();
-  beat.cpu_us = cpu_us();
+  cpu_marks = {cpu_marks[1], CpuMark{cpu_us(), now()}};
+  beat.cpu_us = cpu_marks[1].us;
   if (!connection) return;
-  last_facts = connection->facts();
+  look_at_connection();
   beat.recv_queue_bytes = last_facts.recv_queue_bytes;
   beat.send_queue_bytes = last_facts.send_queue_bytes;
+}
+
+void Agent::Impl::look_at_connection() {
+  last_facts = connection->facts();
+  last_facts_at = now();
+}
+
+// Since the last heartbeat but one: long enough to mean something.
+double Agent::Impl::cores_used() {
+  using Seconds = std::chrono::duration<double>;
+  const CpuMark& from = cpu_marks[0];
+  const double seconds = std::max(Seconds{now() - from.at}.count(), 0.001);
+  return static_cast<double>(cpu_us() - from.us) / 1e6 / seconds;
+}
+
+// What the master would say of this agent, for those who have only the agent's log.
+Diagnosis Agent::Impl::diagnose() {
+  const ProbeExecutorFacts probing = executor.facts();
+  AgentFacts facts;
+  facts.slots = options.concurrency;
+  facts.slots_busy = probing.queue.running;
+  facts.queued = probing.queue.queued_high + probing.queue.queued_other;
+  facts.queue_age = duration_cast<milliseconds>(probing.queue.oldest_age);
+  facts.loop_lag = std::max(probing.lag.max, loop.lag().max);
+  facts.cpu_cores = cores_used();
+  facts.threads = threads_of(options);
+  return diagnose_agent(facts);
 }
 
 void Agent::Impl::empty_mailbox() {
@@ -467,7 +558,7 @@ void Agent::Impl::wake_at(std::optional<SteadyTime> when) {
 void Agent::Impl::on_timer() {
   timer = 0;
   const SteadyTime at = now();
-  if (connection) last_facts = connection->facts();
+  if (connection) look_at_connection();
   session->tick(at, last_facts.bytes_received, at - timer_at);
   process();
 }
@@ -475,27 +566,28 @@ void Agent::Impl::on_timer() {
 // -- drain ----------------------------------------------------------------------------------------
 
 void Agent::Impl::drain(milliseconds within, std::function<void(Expected<void>)> done) {
-  const auto finish = [this, done = std::move(done)](bool in_time) {
-    notifier.post([done, in_time] {
-      if (in_time) return done({});
-      done(Error{make_error_code(errc::timed_out), "the agent did not drain in time"});
-    });
+  const auto finish = [this, done = std::move(done)](const Expected<void>& how) {
+    if (done) notifier.answer([done, how] { done(how); });
   };
+  within = std::clamp(within, milliseconds{0}, kWaitMax);
   const std::lock_guard<std::mutex> lock{stop_mutex};
-  if (!started || stopped) return finish(true);  // nothing is held
+  if (stopped) return finish(Error{make_error_code(errc::closed), "the agent has stopped"});
+  if (!started) return finish({});  // nothing is held
   loop.post([this, within, finish] {
-    if (drained) return finish(true);
+    if (drained) return finish({});
     drains.push_back(finish);
     if (drains.size() > 1) return;  // the first one's time counts
     log(LogLevel::info, "draining", {{"held", std::to_string(session->held())}});
-    loop.call_after(within, [this] { end_drains(false); });
+    loop.call_after(within, [this] {
+      end_drains(Error{make_error_code(errc::timed_out), "the agent did not drain in time"});
+    });
     session->drain(now());
     process();
   });
 }
 
-void Agent::Impl::end_drains(bool in_time) {
-  for (const auto& finish : std::exchange(drains, {})) finish(in_time);
+void Agent::Impl::end_drains(const Expected<void>& how) {
+  for (const auto& finish : std::exchange(drains, {})) finish(how);
 }
 
 // -- Agent ----------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "probekit/agent.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <atomic>
 #include <future>
@@ -11,10 +13,12 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "probekit/testing/scripted_prober.hpp"
 #include "support/catch.hpp"
+#include "support/held_executor.hpp"
 #include "support/run_until.hpp"
 #include "support/scripted_master.hpp"
 
@@ -188,7 +192,11 @@ TEST_CASE("a running probe is cancelled and says so", "[agent][loopback]") {
 
 TEST_CASE("a drain returns what waits, finishes what runs, and ends after the last ack",
           "[agent][loopback][drain]") {
-  World world;
+  auto sink = std::make_unique<Lines>();
+  const Lines* const lines = sink.get();
+  AgentOptions options = small_options();
+  options.log = std::make_shared<Log>(std::move(sink), LogOptions{});
+  World world{options};
   world.join();
   world.master->send(fake_tasks({1, 2, 3, 4, 5, 6}, "fake:never"));
   run_until([&] { return world.prober->counts().running == 3; });
@@ -204,6 +212,10 @@ TEST_CASE("a drain returns what waits, finishes what runs, and ends after the la
   CHECK(future.get());
   run_until([&] { return world.master->closed().has_value(); });
   CHECK(world.master->closed()->code == CloseCode::normal);
+  // As it should be: nothing to warn of, and no disconnect to count.
+  run_until([&] { return lines->find("disconnected").has_value(); });
+  CHECK(lines->find("disconnected")->level == LogLevel::info);
+  CHECK(world.agent->status().disconnects == 0);
   world.agent->stop();
   CHECK(world.master->connections() == 1);
 }
@@ -264,6 +276,10 @@ TEST_CASE("a disconnect is one line with session, peer, reason and what is held"
   CHECK(fields["session"] == "s1");
   CHECK(fields["peer"] == "memory");
   CHECK(fields["held"] == "2");
+  CHECK(fields["diagnosis"] == "healthy");
+  CHECK(fields["text"] == "2 of 4 slots are busy, 0 tasks wait in it");
+  CHECK(fields.count("measured_ms_ago") == 1);
+  CHECK(world.agent->status().disconnects == 1);
   CHECK(world.agent->status().last_disconnect.find("draining") != std::string::npos);
   // It stays away for as long as it was asked to.
   CHECK(world.master->connections() == 1);
@@ -280,11 +296,13 @@ TEST_CASE("a master that breaks the protocol is left, and met again", "[agent][l
 
 TEST_CASE("results beyond what may be kept stop the probes until they are acknowledged",
           "[agent][loopback]") {
+  auto sink = std::make_unique<Lines>();
+  const Lines* const lines = sink.get();
   AgentOptions options = small_options();
   options.outbox_bytes_max = 128 * 1024;
-  options.concurrency = 2;
+  options.concurrency = 8;
   options.queue = 30;
-  options.threads = 1;
+  options.log = std::make_shared<Log>(std::move(sink), LogOptions{});
   MemoryNetwork network;
   ScriptedMaster master{network.listener()};
   Agent agent{network.connector(), options};
@@ -297,41 +315,200 @@ TEST_CASE("results beyond what may be kept stop the probes until they are acknow
       }));
   agent.start();
   run_until([&] { return !master.got<Hello>().empty(); });
-  master.send(plain_welcome({}));
-  std::uint64_t sent = 0;
-  std::uint64_t acked = 0;
-  std::size_t most = 0;
-  // Credit may come after the acknowledgement that made room: it is looked at while waiting, too.
-  const auto send_what_credit_allows = [&] {
-    std::uint64_t credit = 0;
-    for (const Credit& one : master.got<Credit>()) credit = std::max(credit, one.other);
-    std::vector<std::uint64_t> ids;
-    while (sent < std::min<std::uint64_t>(credit, 30)) ids.push_back(++sent);
-    if (!ids.empty()) master.send(fake_tasks(ids, "fake:x"));
-  };
-  while (acked < 30) {
-    run_until([&] {
-      send_what_credit_allows();
-      return master.items().size() > acked;
-    });
-    most = std::max(most, agent.status().unacknowledged);
-    master.send(Ack{++acked});
-  }
+  Welcome welcome = plain_welcome({});
+  welcome.heartbeat_interval = 10ms;
+  master.send(welcome);
+  run_until([&] { return !master.got<Credit>().empty(); });
+  REQUIRE(master.got<Credit>().front().other >= 9);
+
+  master.send(fake_tasks({1, 2, 3, 4}, "fake:x"));  // four fill it
+  run_until([&] { return lines->find("the outbox is full").has_value(); });
+  run_until([&] { return master.items().size() == 4; });
+  master.send(fake_tasks({5, 6, 7, 8, 9}, "fake:x"));
+  run_until([&] { return agent.status().received == 9; });
+  const std::size_t beats = master.got<Heartbeat>().size();
+  run_until([&] { return master.got<Heartbeat>().size() >= beats + 10; });
+  CHECK(master.got<Heartbeat>().back().queued == 5);
+  CHECK(master.got<Heartbeat>().back().running == 0);
+  CHECK(agent.status().results == 4);
+
+  master.send(Ack{4});
+  run_until([&] { return master.items().size() == 9; });
+  master.send(Ack{9});
   run_until([&] { return agent.status().unacknowledged == 0; });
-  CHECK(most <= 12);  // four fill it; those that a burst had started may come on top
   CHECK(agent.status().disconnects == 0);
 }
 
-TEST_CASE("nothing is notified once stop returned, and stopping twice is fine", "[agent]") {
-  World world;
+TEST_CASE("nothing is notified once stop returned, and stopping twice is fine", "[agent][stop]") {
+  const auto held = std::make_shared<test::HeldExecutor>();
+  AgentOptions options = small_options();
+  options.executor = held;
+  World world{options};
   world.join();
+  run_until([&] { return held->waiting() == 1; });
   world.master->send(fake_tasks({1, 2, 3}, "fake:never"));
   run_until([&] { return world.prober->counts().running == 3; });
   world.agent->stop();
   world.agent->stop();
-  const int connected = world.connected;
+  CHECK(held->run() == 1);
   world.agent.reset();
-  CHECK(world.connected == connected);
+  held->run();
+  CHECK(world.connected == 0);
+}
+
+TEST_CASE("a drain that stop overtakes is answered before stop returns", "[agent][drain][stop]") {
+  // Nobody runs the executor: it may be the very thread that stops.
+  const auto held = std::make_shared<test::HeldExecutor>();
+  AgentOptions options = small_options();
+  options.executor = held;
+  World world{options};
+  world.join();
+  world.master->send(fake_tasks({1}, "fake:never"));
+  run_until([&] { return world.prober->counts().running == 1; });
+  std::vector<std::error_code> answers;
+  const auto keep = [&](const Expected<void>& how) {
+    answers.push_back(how ? std::error_code{} : how.error().code());
+  };
+  world.agent->drain(1h, keep);
+  world.agent->drain(1h, keep);
+  run_until([&] { return world.master->got<Draining>().size() == 1; });
+  CHECK(answers.empty());
+  world.agent->stop();
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0] == errc::cancelled);
+  CHECK(answers[1] == errc::cancelled);
+
+  // And one after stop() is answered, too, but not inside the call.
+  world.agent->drain(1h, keep);
+  CHECK(answers.size() == 2);
+  held->run();
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[2] == errc::closed);
+}
+
+TEST_CASE("two stops may meet, one of them in a callback", "[agent][stop]") {
+  const auto held = std::make_shared<test::HeldExecutor>();
+  AgentOptions options = small_options();
+  options.executor = held;
+  World world{options};
+  std::promise<void> entered;
+  std::atomic<bool> over{false};
+  std::atomic<int> answered{0};
+  world.agent->on_connected([&](const std::string&) {
+    entered.set_value();
+    // The other stop() is on its way now, and waits for this notification in the end.
+    run_until([&] { return !world.agent->status().connected; });
+    world.agent->drain(1h, [&](const Expected<void>& how) {
+      if (!how && how.error().code() == errc::closed) ++answered;
+    });
+    world.agent->stop();
+    over = true;
+  });
+  world.join();
+  run_until([&] { return held->waiting() == 1; });
+  std::thread host{[&] { held->run(); }};
+  entered.get_future().wait();
+  world.agent->stop();
+  CHECK(over);
+  host.join();
+  held->run();
+  CHECK(answered == 1);
+}
+
+TEST_CASE("what a drain's callback may do: stop the agent", "[agent][drain][stop]") {
+  World world;
+  world.join();
+  std::promise<void> stopped;
+  world.agent->drain(20s, [&](const Expected<void>&) {
+    world.agent->stop();
+    stopped.set_value();
+  });
+  stopped.get_future().wait();
+  CHECK_FALSE(world.agent->status().connected);
+}
+
+TEST_CASE("a host that is slow to hear of connections hears of the last", "[agent][loopback]") {
+  const auto held = std::make_shared<test::HeldExecutor>();
+  AgentOptions options = small_options();
+  options.executor = held;
+  World world{options};
+  world.join();
+  for (std::size_t i = 2; i <= 4; ++i) {
+    run_until([&] { return world.agent->status().connected; });
+    world.network.cut();
+    run_until([&] { return world.master->connections() == i; });
+    world.greet();
+    run_until([&] { return !world.master->got<Credit>().empty(); });
+  }
+  CHECK(held->run() == 1);
+  CHECK(world.connected == 1);
+  world.network.cut();
+  run_until([&] { return world.master->connections() == 5; });
+  world.greet();
+  run_until([&] { return held->waiting() == 1; });
+  held->run();
+  CHECK(world.connected == 2);
+}
+
+TEST_CASE("callbacks run on the host's executor, with no lock held", "[agent][loopback]") {
+  const auto delivery = std::make_shared<DeliveryThread>();
+  std::promise<std::thread::id> told;
+  delivery->post([&] { told.set_value(std::this_thread::get_id()); });
+  const std::thread::id theirs = told.get_future().get();
+  AgentOptions options = small_options();
+  options.executor = delivery;
+  World world{options};
+  std::promise<std::thread::id> connected_on;
+  std::promise<std::thread::id> drained_on;
+  world.agent->on_connected([&](const std::string&) {
+    connected_on.set_value(std::this_thread::get_id());
+    world.agent->status();
+    world.agent->drain(20s, [&](const Expected<void>& how) {
+      CHECK(how);
+      drained_on.set_value(std::this_thread::get_id());
+    });
+  });
+  world.join();
+  CHECK(connected_on.get_future().get() == theirs);
+  CHECK(drained_on.get_future().get() == theirs);
+}
+
+TEST_CASE("a drain without a limit waits", "[agent][loopback][drain]") {
+  World world;
+  world.join();
+  world.master->send(fake_tasks({1}, "fake:never"));
+  run_until([&] { return world.prober->counts().running == 1; });
+  std::promise<Expected<void>> drained;
+  world.agent->drain(std::chrono::milliseconds::max(),
+                     [&](Expected<void> how) { drained.set_value(std::move(how)); });
+  run_until([&] { return world.master->got<Draining>().size() == 1; });
+  world.master->send(Cancel{{TaskId{1}}});
+  run_until([&] { return world.master->items().size() == 1; });
+  world.master->send(Ack{1});
+  CHECK(drained.get_future().get());
+}
+
+TEST_CASE("a lag stays in the heartbeats of a minute, not of a moment", "[agent][loopback]") {
+  MemoryNetwork network;
+  ScriptedMaster master{network.listener()};
+  Agent agent{network.connector(), small_options()};
+  agent.add(
+      testing::make_scripted_prober("fake", "fake", [](std::string_view, const ProbeOptions&) {
+        poll(nullptr, 0, 300);  // a prober that blocks
+        return testing::passed_at_once();
+      }));
+  agent.start();
+  run_until([&] { return !master.got<Hello>().empty(); });
+  Welcome welcome = plain_welcome({});
+  welcome.heartbeat_interval = 100ms;
+  master.send(welcome);
+  run_until([&] { return !master.got<Credit>().empty(); });
+  master.send(fake_tasks({1}, "fake:x"));
+  run_until([&] { return !master.items().empty(); });
+  // The loops are on time again for long enough to have measured it.
+  const std::size_t before = master.got<Heartbeat>().size();
+  run_until([&] { return master.got<Heartbeat>().size() >= before + 5; });
+  CHECK(master.got<Heartbeat>().back().loop_lag_us >= 150'000);
 }
 
 TEST_CASE("agent options out of range are refused by name", "[agent]") {
