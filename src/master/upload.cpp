@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "master/await.hpp"
+#include "probe/selector.hpp"
 
 namespace probekit {
 
@@ -14,45 +15,28 @@ namespace {
 
 constexpr std::size_t kSliceTasks = 1000;
 constexpr std::size_t kSliceBytes = 256 * 1024;
-constexpr std::size_t kSharedMax = 1024;  // different options remembered
-constexpr std::size_t kSelectorNamesMax = 1024;
-constexpr std::chrono::hours kDeadlineDefault{24};
-
-std::size_t hash_of(const ProbeOptions& options) {
-  std::size_t hash = std::hash<std::string>{}(options.kind);
-  const auto mix = [&hash](std::size_t value) { hash = hash * 1099511628211ULL + value; };
-  mix(static_cast<std::size_t>(options.timeout.count()));
-  mix(options.deadline ? static_cast<std::size_t>(options.deadline->count()) : 0);
-  mix(static_cast<std::size_t>(options.priority));
-  mix(std::hash<std::string>{}(options.section));
-  for (const Label& label : options.labels) {
-    mix(std::hash<std::string>{}(label.key));
-    mix(std::hash<std::string>{}(label.value));
-  }
-  return hash;
-}
 
 }  // namespace
 
 Expected<void> check_selector(const Selector& selector) {
   if (selector.kind == Selector::Kind::any) return {};
-  const auto refuse = [](std::string why) {
-    return Error{make_error_code(errc::invalid_argument), "agents: " + std::move(why)};
+  const auto refuse = [](const std::string& why) {
+    return Error{make_error_code(errc::invalid_argument), "agents: " + why};
   };
   if (selector.names.empty()) return refuse("names no agent");
-  if (selector.names.size() > kSelectorNamesMax) {
-    return refuse("names more than " + std::to_string(kSelectorNamesMax) + " agents");
-  }
+  Selector checked;
   for (const std::string& name : selector.names) {
-    if (!is_valid_name(name)) return refuse("`" + name + "` is not a name");
+    const auto added = add_agent_name(checked, name);
+    if (!added) return refuse(added.error().message());
   }
   return {};
 }
 
 Upload::Impl::Impl(std::shared_ptr<MasterCore> given_core, const BatchRequest& request)
-    : core(std::move(given_core)), options(request.options), agents(request.agents) {
-  if (!options.deadline) options.deadline = kDeadlineDefault;
-}
+    : core(std::move(given_core)),
+      options(request.options),
+      agents(request.agents),
+      checked(agents) {}
 
 Upload::Impl::~Impl() { abandon(); }
 
@@ -70,16 +54,9 @@ void Upload::Impl::abandon() {
   if (std::exchange(is_open, false)) core->store->abandon_upload(upload);
 }
 
+// The store makes equal ones one object; this saves it from looking at runs of them.
 std::shared_ptr<const ProbeOptions> Upload::Impl::share(ProbeOptions given) {
-  if (last && *last == given) return last;
-  const std::size_t hash = hash_of(given);
-  const auto range = known.equal_range(hash);
-  for (auto one = range.first; one != range.second; ++one) {
-    if (*one->second == given) return last = one->second;
-  }
-  if (known.size() >= kSharedMax) known.clear();
-  last = std::make_shared<const ProbeOptions>(std::move(given));
-  known.emplace(hash, last);
+  if (!last || !(*last == given)) last = std::make_shared<const ProbeOptions>(std::move(given));
   return last;
 }
 
@@ -103,9 +80,11 @@ Expected<void> Upload::Impl::add(std::string_view target) {
 
 Expected<void> Upload::Impl::add(ProbeSpec spec, const Selector& selector) {
   if (broken) return *broken;
-  const auto selectable = check_selector(selector);
-  if (!selectable) return selectable.error();
-  if (!spec.deadline) spec.deadline = kDeadlineDefault;
+  if (!(selector == checked)) {
+    const auto selectable = check_selector(selector);
+    if (!selectable) return selectable.error();
+    checked = selector;
+  }
   const auto complete = complete_spec(spec, core->options.kinds);
   if (!complete) return complete.error();
   const std::string target = std::move(spec.target);
@@ -122,10 +101,9 @@ Expected<void> Upload::Impl::put(std::string_view target,
     ++accepted;
   } else {
     for (const std::string& name : selector.names) {
-      const auto known_name = std::find(agent_names.begin(), agent_names.end(), name);
-      const auto at = static_cast<std::size_t>(known_name - agent_names.begin());
-      if (known_name == agent_names.end()) agent_names.push_back(name);
-      slice.push_back({begin, target.size(), shared, at + 1});
+      const auto [known, is_new] = agent_numbers.emplace(name, agent_names.size());
+      if (is_new) agent_names.push_back(name);
+      slice.push_back({begin, target.size(), shared, known->second + 1});
       ++accepted;
     }
   }
@@ -148,6 +126,7 @@ Expected<void> Upload::Impl::flush() {
   slice.clear();
   texts.clear();
   agent_names.clear();
+  agent_numbers.clear();
   if (!appended) {
     broken = appended.error();
     return *broken;

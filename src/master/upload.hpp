@@ -46,8 +46,8 @@ struct Upload::Impl {
   std::shared_ptr<MasterCore> core;
   ProbeOptions options;
   Selector agents;
+  Selector checked;  // the last one found good
   std::unordered_map<const ProbeKind*, std::shared_ptr<const ProbeOptions>> by_kind;
-  std::unordered_multimap<std::size_t, std::shared_ptr<const ProbeOptions>> known;  // by hash
   std::shared_ptr<const ProbeOptions> last;
 
   std::uint64_t upload = 0;
@@ -56,10 +56,11 @@ struct Upload::Impl {
   std::string texts;
   std::vector<Waiting> slice;
   std::vector<std::string> agent_names;  // of the slice
-  std::optional<Error> broken;           // the store refused a slice: nothing can be added
+  std::unordered_map<std::string, std::size_t> agent_numbers;
+  std::optional<Error> broken;  // the store refused a slice: nothing can be added
 };
 
-/// Checks names; empty or too many are refused. *Errors*: invalid_argument.
+/// By the rule of add_agent_name(). *Errors*: invalid_argument.
 Expected<void> check_selector(const Selector& selector);
 
 }  // namespace probekit
