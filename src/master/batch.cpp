@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "json/json_cursor.hpp"
 #include "master/await.hpp"
 #include "master/master_core.hpp"
 #include "probekit/master.hpp"
@@ -26,16 +27,7 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
       : core_(std::move(core)), query_(std::move(query)), done_(std::move(done)) {}
 
   void start(std::chrono::milliseconds wait) {
-    const std::weak_ptr<PendingRead> weak = weak_from_this();
     MasterCore& core = *core_;
-    if (wait.count() <= 0) {
-      last_ = true;
-    } else {
-      const auto again = [weak] {
-        if (const auto self = weak.lock()) self->read();
-      };
-      token_ = core.watches.watch(query_.batch, [&core, again] { core.post(again); });
-    }
     bool open = false;
     {
       const std::lock_guard<std::mutex> lock{core.reads_mutex};
@@ -43,16 +35,11 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
       if (open) core.reads.insert(shared_from_this());
     }
     if (!open) return close();
-    if (token_ != 0) {
-      core.call_after(wait, [weak] {
-        const auto self = weak.lock();
-        if (!self) return;
-        {
-          const std::lock_guard<std::mutex> lock{self->mutex_};
-          self->last_ = true;
-        }
-        self->read();
-      });
+    if (wait.count() <= 0) {
+      const std::lock_guard<std::mutex> lock{mutex_};
+      last_ = true;
+    } else {
+      await_moves(std::min<std::chrono::milliseconds>(wait, kWaitMax));
     }
     read();
   }
@@ -60,6 +47,35 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
   void close() { finish(closed_error()); }
 
  private:
+  static constexpr std::chrono::hours kWaitMax{24 * 366};  // so that no sum of times overflows
+
+  void await_moves(std::chrono::milliseconds wait) {
+    MasterCore& core = *core_;
+    const std::weak_ptr<PendingRead> weak = weak_from_this();
+    const auto again = [weak] {
+      if (const auto self = weak.lock()) self->read();
+    };
+    const std::uint64_t token =
+        core.watches.watch(query_.batch, [&core, again] { core.post(again); });
+    bool finished = false;
+    {
+      // The watch is live already, and stop() knows this read.
+      const std::lock_guard<std::mutex> lock{mutex_};
+      finished = finished_;
+      if (!finished) token_ = token;
+    }
+    if (finished) return core.watches.unwatch(token);
+    core.call_after(wait, [weak] {
+      const auto self = weak.lock();
+      if (!self) return;
+      {
+        const std::lock_guard<std::mutex> lock{self->mutex_};
+        self->last_ = true;
+      }
+      self->read();
+    });
+  }
+
   void read() {
     {
       const std::lock_guard<std::mutex> lock{mutex_};
@@ -94,12 +110,14 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
   }
 
   void finish(Expected<ResultPage> page) {
+    std::uint64_t token = 0;
     {
       const std::lock_guard<std::mutex> lock{mutex_};
       if (std::exchange(finished_, true)) return;
+      token = std::exchange(token_, 0);
     }
-    if (token_ != 0) core_->watches.unwatch(token_);
-    core_->notifier.post(
+    if (token != 0) core_->watches.unwatch(token);
+    core_->notifier.answer(
         [done = std::move(done_), page = std::move(page)]() mutable { done(std::move(page)); });
     const std::lock_guard<std::mutex> lock{core_->reads_mutex};
     core_->reads.erase(shared_from_this());
@@ -108,14 +126,14 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
   const std::shared_ptr<MasterCore> core_;
   const ResultQuery query_;
   Done done_;
-  std::uint64_t token_ = 0;
 
   std::mutex mutex_;
-  bool reading_ = false;   // under mutex_
-  bool again_ = false;     // under mutex_: it moved while reading
-  bool last_ = false;      // under mutex_: the next read answers, whatever it finds
-  bool final_ = false;     // under mutex_: the read under way is that one
-  bool finished_ = false;  // under mutex_
+  std::uint64_t token_ = 0;  // under mutex_
+  bool reading_ = false;     // under mutex_
+  bool again_ = false;       // under mutex_: it moved while reading
+  bool last_ = false;        // under mutex_: the next read answers, whatever it finds
+  bool final_ = false;       // under mutex_: the read under way is that one
+  bool finished_ = false;    // under mutex_
 };
 
 void MasterCore::close_reads() {
@@ -123,7 +141,7 @@ void MasterCore::close_reads() {
   {
     const std::lock_guard<std::mutex> lock{reads_mutex};
     reads_closed = true;
-    open = reads;
+    open.swap(reads);
   }
   for (const auto& read : open) read->close();
 }
@@ -163,6 +181,30 @@ void Batch::read_results(std::string after, std::size_t limit, std::chrono::mill
 }
 
 // -- ResultRange ----------------------------------------------------------------------------------
+
+namespace {
+
+/// What stands for a line that cannot be read, with what can still be told of its task: the lines
+/// behind it are none the worse.
+TaskResult unreadable(std::string_view line, const Error& fault) {
+  TaskResult result;
+  static_cast<ProbeResult&>(result) =
+      failed_result(FailureKind::internal, "its line cannot be read: " + fault.message());
+  json::Cursor cursor{line};
+  std::string_view key;
+  for (cursor.enter_object(); cursor.next_member(key);) {
+    std::string* const text = key == "task"     ? &result.task
+                              : key == "batch"  ? &result.batch
+                              : key == "agent"  ? &result.agent
+                              : key == "kind"   ? &result.kind
+                              : key == "target" ? &result.target
+                                                : nullptr;
+    text != nullptr ? cursor.read_string(*text, line.size()) : cursor.skip();
+  }
+  return result;
+}
+
+}  // namespace
 
 struct ResultRange::Impl {
   // Shared with the watcher, which only rings.
@@ -217,10 +259,11 @@ struct ResultRange::Impl {
     if (position >= page.size() && !fetch()) return false;
     std::size_t end = page.find('\n', position);
     if (end == std::string::npos) end = page.size();
-    auto line = parse_result_line(std::string_view{page}.substr(position, end - position));
+    const std::size_t begin = position;
+    auto line = parse_result_line(std::string_view{page}.substr(begin, end - begin));
     position = end + 1;
-    if (!line) return fail(line.error());
-    current = std::move(*line);
+    current = line ? std::move(*line)
+                   : unreadable(std::string_view{page}.substr(begin, end - begin), line.error());
     return true;
   }
 
