@@ -37,15 +37,18 @@ struct MasterOptions {
   ProbeKinds kinds;  ///< that specs may name
   // limits
   std::size_t send_buffer_limit = 1024 * 1024;  ///< unsent bytes to one agent
-  std::size_t results_bytes = 1024 * 1024;  ///< window of unacknowledged results an agent may send
-  std::size_t uncommitted_bytes_max =
-      64 * 1024 * 1024;  ///< results waiting for the store, all agents
+  /// Window of unacknowledged results an agent may send, 128 KiB at least.
+  std::size_t results_bytes = 1024 * 1024;
+  /// Results waiting for the store, of all agents together: their windows are kept within it, but
+  /// for 128 KiB that every agent has. So it is at most this and 128 KiB for each agent connected
+  /// (1 MiB, one message, for each that does not keep to its window).
+  std::size_t uncommitted_bytes_max = 64 * 1024 * 1024;
   std::size_t handshakes_per_second = 500;
   // timing
-  std::chrono::milliseconds time_to_first_message{10'000};
-  std::chrono::milliseconds heartbeat_interval{15'000};  ///< jittered by a tenth
-  std::chrono::milliseconds dead_after{60'000};
-  std::chrono::milliseconds resume_grace{30'000};
+  std::chrono::milliseconds time_to_first_message{10'000};  ///< 1 ms to 1 h
+  std::chrono::milliseconds heartbeat_interval{15'000};     ///< to 10 min; jittered by a tenth
+  std::chrono::milliseconds dead_after{60'000};    ///< twice heartbeat_interval at least, to 1 h
+  std::chrono::milliseconds resume_grace{30'000};  ///< 0 to 24 h
   // injected; null: the default
   std::shared_ptr<const Clock> clock;
   std::shared_ptr<RandomSource> random;
@@ -93,8 +96,9 @@ class Master;
 class Batch;
 struct MasterAccess;
 
-/// Iterates over results as they are recorded; blocks for the next one, ends with the batch.
-/// Single pass, one thread.
+/// Iterates over results as they are recorded; blocks for the next one, ends with the batch. A line
+/// that cannot be read is yielded as one that failed with `internal`, and says why. Single pass,
+/// one thread.
 class PROBEKIT_EXPORT ResultRange {
  public:
   class iterator {
@@ -141,19 +145,23 @@ class PROBEKIT_EXPORT ResultRange {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A handle on a batch; cheap to copy. Outlives neither the store nor, for waiting, the master.
-/// *Threads*: safe to share. Calls that answer at once block for the store only.
+/// A handle on a batch; cheap to copy. It may outlive the master: what would have to wait then
+/// answers `closed`, the rest goes on. *Threads*: safe to share. Calls that answer at once block
+/// for the store only.
 class PROBEKIT_EXPORT Batch {
  public:
   const std::string& id() const noexcept;
   Expected<BatchInfo> info() const;
   Ledger ledger() const;
   ResultRange results() const;
-  /// One page; when there is nothing yet it waits up to `wait`. `done` runs on the Executor.
-  /// `after`: a page's `next`, empty for the start. `limit` 1 to 10000.
+  /// One page; when there is nothing yet it waits up to `wait`. `done` runs once, on the Executor,
+  /// or inside Master::stop() when that comes first; with `closed` then and for a call made after
+  /// it. `after`: a page's `next`, empty for the start. `limit` 1 to 10000.
   void read_results(std::string after, std::size_t limit, std::chrono::milliseconds wait,
                     std::function<void(Expected<ResultPage>)> done) const;
-  /// Queued tasks end at once, those in flight when their agent confirms, is lost, or after 10 s.
+  /// None of it is given to an agent any more. Queued tasks end at once (of a very large batch some
+  /// 10,000 do, and the rest within a second or so); those in flight when their agent, which is
+  /// told right away, confirms or is lost, or after 10 s.
   Expected<BatchInfo> cancel() const;
 
  private:
@@ -237,12 +245,16 @@ struct MasterStatus {
   std::chrono::microseconds store_latency_p99{0};
   std::uint64_t results_duplicate = 0;  ///< repeated: acknowledged, counted, dropped
   std::uint64_t results_unknown = 0;    ///< of tasks nobody knows: likewise
+  std::uint64_t returns_not_held = 0;   ///< tasks returned by who did not have them: likewise
   std::uint64_t results_malformed = 0;  ///< unusable: the task ended with failure internal
   bool draining = false;
   Diagnosis diagnosis;
 };
 
-/// *Threads*: all calls from any thread; none from the IO thread.
+/// Callbacks run on MasterOptions::executor, exactly once each. stop() ends what is under way: it
+/// runs the callbacks that wait, on its own thread, before it returns. A call made after stop() is
+/// answered at once with `closed`, on the Executor.
+/// *Threads*: all calls from any thread, callbacks too; none from the IO thread.
 class PROBEKIT_EXPORT Master {
  public:
   /// Throws std::invalid_argument naming the option that is wrong.
@@ -253,7 +265,8 @@ class PROBEKIT_EXPORT Master {
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
 
-  /// Returns the URL agents connect to. Several listeners may be given.
+  /// Returns the URL agents connect to. Several listeners may be given. *Errors*:
+  /// invalid_argument for null, closed, what the listener's start() says.
   Expected<std::string> listen(std::unique_ptr<Listener> listener);
 
   /// *Errors*: invalid_argument (names the target and the fault; nothing is accepted), store_full,
@@ -267,9 +280,13 @@ class PROBEKIT_EXPORT Master {
   MasterStatus status() const;
 
   /// Takes no new work, leases nothing more, records what arrives, closes agents with 1001. `done`
-  /// runs once on the Executor: success, or timed_out.
+  /// runs once: success, timed_out, or closed when stop() comes first or came before.
   void drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done);
-  /// Ends at once. After it returned no notification runs. Idempotent.
+  /// Ends at once. Callbacks that wait run inside, on this thread, and none of a call made before
+  /// runs after it returned; so call it without a lock that a callback takes. From within a
+  /// callback it does not wait for other callbacks. Idempotent, and safe from several threads at
+  /// once. The store's tasks stay; those the agents have wait `resume_grace` for them to come back
+  /// to another master of this store.
   void stop();
 
   /// For HttpApi: the parts it shares.

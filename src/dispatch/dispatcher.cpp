@@ -68,10 +68,10 @@ void Dispatcher::set_room(SessionId id, CreditClass credit, std::uint64_t tasks)
   enlist(id, found->second, credit);
 }
 
-void Dispatcher::set_backlogged(SessionId id, bool backlogged) {
+void Dispatcher::set_send_room(SessionId id, std::size_t bytes) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end() || found->second.backlogged == backlogged) return;
-  found->second.backlogged = backlogged;
+  if (found == sessions_.end()) return;
+  found->second.send_room = bytes;
   enlist(id, found->second);
 }
 
@@ -177,7 +177,7 @@ void Dispatcher::on_failed(SessionId id, CreditClass credit, SteadyTime now) {
 
 bool Dispatcher::eligible(const Session& session, CreditClass credit) const noexcept {
   const Side& side = session.sides[place(credit)];
-  return side.room > 0 && !side.asked && !session.drained && !session.backlogged;
+  return side.room > 0 && !side.asked && !session.drained && session.send_room > 0;
 }
 
 void Dispatcher::enlist(SessionId id, Session& session, CreditClass credit) {
@@ -249,6 +249,7 @@ bool Dispatcher::ask(SessionId id, Session& session, CreditClass credit, std::ve
   made.request.session = id;
   made.request.lanes = std::move(lanes);
   made.request.count = static_cast<std::size_t>(std::min<std::uint64_t>(side.room, kChunk));
+  made.request.bytes_max = std::max<std::size_t>(session.send_room / kCreditClasses, 1);
   made.credit = credit;
   asks.push_back(std::move(made));
   return true;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -54,8 +55,9 @@ class PROBEKIT_EXPORT Dispatcher {
   void set_drained(SessionId session, bool drained);
   /// How many more tasks of a class it would take now, given all it has been leased so far.
   void set_room(SessionId session, CreditClass credit, std::uint64_t tasks);
-  /// True: too much is unsent to it; nothing is leased to it.
-  void set_backlogged(SessionId session, bool backlogged);
+  /// How many bytes may be added to what is unsent to it; 0: nothing is leased to it. Its two
+  /// leases share them. Without a limit before this is called.
+  void set_send_room(SessionId session, std::size_t bytes);
   /// It returned a task `unsupported` (until: max) or `host_busy`. Until then a lane that is empty
   /// for this session may hold tasks for others.
   void set_refusing(SessionId session, SteadyTime until);
@@ -90,7 +92,7 @@ class PROBEKIT_EXPORT Dispatcher {
     std::string agent;
     std::vector<std::string> kinds;
     bool drained = false;
-    bool backlogged = false;
+    std::size_t send_room = std::numeric_limits<std::size_t>::max();
     std::optional<SteadyTime> refusing_until;
     std::array<Side, kCreditClasses> sides;
     std::unordered_map<LaneId, std::uint64_t> empty;  // lane to its generation then

@@ -27,13 +27,15 @@ constexpr seconds kChallengeTime{5};
 // A timer this late means that the process stood still: sockets are read before it judges.
 constexpr seconds kLagMax{1};
 constexpr milliseconds kReadFirst{100};
-constexpr milliseconds kTickMin{10};
+constexpr milliseconds kTickMin{1};
 constexpr milliseconds kTickMax{1000};
 constexpr milliseconds kDrainPoll{20};
 constexpr seconds kDrainRetryAfter{5};
 // As long as a store keeps a host_busy task from a session, and the way there.
 constexpr milliseconds kHostBusy{1500};
 constexpr seconds kFactsAge{1};
+constexpr milliseconds kCpuSpanMin{1000};
+constexpr std::size_t kResumeSlice = 4096;
 constexpr std::size_t kFactsFreshMax = 256;
 
 std::string text_of(CloseCode code) { return std::to_string(static_cast<unsigned>(code)); }
@@ -107,9 +109,16 @@ Fleet::Link* Fleet::find_session(SessionId session) {
 }
 
 void Fleet::abort_all() {
+  aborted_ = true;
   dispatcher_.stop();
-  drain_done_ = {};
-  for (const auto& one : links_) one.second->ended_ = true;
+  if (const auto done = std::exchange(drain_done_, {})) done(closed_error());
+  for (const auto& one : links_) {
+    Link& link = *one.second;
+    if (std::exchange(link.ended_, true) || link.store_session_ == 0) continue;
+    std::vector<TaskId> unsent = link.session_.take_unsent();
+    if (!unsent.empty()) give_back(link.store_session_, std::move(unsent));
+    core_->store->lose_session({link.store_session_, core_->options.resume_grace}, [](auto) {});
+  }
   by_session_.clear();
   for (const auto& one : records_) {
     one.second->link = nullptr;
@@ -143,7 +152,7 @@ void Fleet::on_connection(std::unique_ptr<Connection> connection) {
   protocol::MasterSessionOptions session;
   session.master = options.name;
   session.store = store_id_;
-  session.results_bytes = squeezed_ ? protocol::kResultsBytesMin : options.results_bytes;
+  session.results_bytes = protocol::kResultsBytesMin;  // until it is welcomed
   session.time_to_first_message = options.time_to_first_message;
   session.heartbeat_interval = options.heartbeat_interval;
   session.dead_after = options.dead_after;
@@ -238,6 +247,9 @@ void Fleet::end_challenge(AgentRecord& record) {
 
 void Fleet::take_name(AgentRecord& record, Link& link) {
   record.link = &link;
+  // The same process has the same clock: what it sends before this session has measured that
+  // needs what the last one did.
+  if (record.hello.instance != link.session_.hello().instance) record.clock_offset = {};
   record.hello = link.session_.hello();
   record.beat = {};
   record.cpu_cores = 0;
@@ -246,7 +258,8 @@ void Fleet::take_name(AgentRecord& record, Link& link) {
   record.in_flight = 0;
   core_->store->open_session(record.hello.name, [this, core = core_, id = link.id_](
                                                     Expected<TaskStore::SessionOpened> opened) {
-    core->post([this, id, opened = std::move(opened)] { on_opened(id, opened); });
+    if (core->post([this, id, opened] { on_opened(id, opened); }) || !opened) return;
+    core->store->lose_session({opened->session, milliseconds{0}}, [](auto) {});
   });
 }
 
@@ -264,23 +277,27 @@ void Fleet::on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> 
   AgentRecord& record = *link->record_;
   link->store_session_ = opened->session;
   link->epoch_ = opened->epoch;
-  ResumeRequest request;
-  request.previous = record.session;
-  request.session = opened->session;
-  request.restarted = record.session != 0 && record.session_instance != record.hello.instance;
-  request.held.reserve(link->held_.size());
-  for (const protocol::Held::Item& item : link->held_) {
-    request.held.emplace_back(item.task, item.attempt);
-  }
-  // From here on the store knows the tasks under the new session.
-  lost_sessions_.erase(record.session);
+  link->resume_.previous = record.session;
+  link->resume_.session = opened->session;
+  link->resume_.restarted = record.session != 0 && record.session_instance != record.hello.instance;
   record.session = opened->session;
   record.session_instance = record.hello.instance;
-  core_->store->resume(std::move(request), [this, core = core_, link_id, session = opened->session](
-                                               Expected<ResumeReply> reply) {
-    core->post([this, link_id, session, reply = std::move(reply)] {
-      on_resumed(link_id, session, reply);
-    });
+  resume_more(*link);
+}
+
+// In slices, so that neither this thread nor the store is held up by an agent that holds very much.
+void Fleet::resume_more(Link& link) {
+  ResumeRequest& request = link.resume_;
+  const std::size_t to = std::min(link.resumed_ + kResumeSlice, link.held_.size());
+  request.held.clear();
+  for (; link.resumed_ < to; ++link.resumed_) {
+    const protocol::Held::Item& item = link.held_[link.resumed_];
+    request.held.emplace_back(item.task, item.attempt);
+  }
+  request.last = to == link.held_.size();
+  core_->store->resume(request, [this, core = core_, id = link.id_,
+                                 session = request.session](Expected<ResumeReply> reply) {
+    core->post([this, id, session, reply = std::move(reply)] { on_resumed(id, session, reply); });
   });
 }
 
@@ -295,24 +312,28 @@ void Fleet::on_resumed(std::uint64_t link_id, SessionId session, Expected<Resume
     link->session_.reject("busy", "the store: " + reply.error().message(), kDrainRetryAfter);
     return process(*link);
   }
-  AgentRecord& record = *link->record_;
-  const std::vector<protocol::Held::Item> held = std::move(link->held_);
-  link->held_ = {};
-  std::vector<TaskId> wanted = std::move(reply->wanted);
+  std::vector<TaskId>& wanted = link->wanted_;
+  wanted.insert(wanted.end(), reply->wanted.begin(), reply->wanted.end());
   if (!reply->elsewhere.empty()) {
     // A result that is there already may come first; to run what others run is a waste.
     std::sort(reply->elsewhere.begin(), reply->elsewhere.end());
-    for (const protocol::Held::Item& item : held) {
+    const std::size_t from = link->resumed_ - link->resume_.held.size();
+    for (std::size_t i = from; i < link->resumed_; ++i) {
+      const protocol::Held::Item& item = link->held_[i];
       if (item.state == protocol::HeldState::finished &&
           std::binary_search(reply->elsewhere.begin(), reply->elsewhere.end(), item.task)) {
         wanted.push_back(item.task);
       }
     }
   }
+  if (!link->resume_.last) return resume_more(*link);
+  AgentRecord& record = *link->record_;
+  const std::size_t held = std::exchange(link->held_, {}).size();
   if (record.last_disconnect) record.last_disconnect->requeued += reply->requeued;
-  record.in_flight = static_cast<std::int64_t>(held.size());  // each comes back as one item
+  record.in_flight = static_cast<std::int64_t>(held);  // each comes back as one item
   link->welcomed_ = true;
   by_session_[session] = link;
+  promise_window(*link);
   link->session_.welcome(std::to_string(session), link->epoch_, wanted, now());
   dispatcher_.add_session(session, record.hello.name, record.hello.kinds);
   dispatcher_.set_drained(session, record.drained);
@@ -322,9 +343,10 @@ void Fleet::on_resumed(std::uint64_t link_id, SessionId session, Expected<Resume
        {"session", std::to_string(session)},
        {"epoch", std::to_string(link->epoch_)},
        {"peer", link->connection_->facts().peer},
-       {"held", std::to_string(held.size())},
+       {"held", std::to_string(held)},
        {"wanted", std::to_string(wanted.size())},
        {"requeued", std::to_string(reply->requeued)}});
+  wanted = {};
   process(*link);
 }
 
@@ -369,7 +391,8 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
   AgentRecord& record = *link.record_;
   const SteadyTime at = now();
   const SystemTime system_at = system_now();
-  const microseconds offset = link.session_.clock_offset();
+  const microseconds offset =
+      link.session_.knows_clock_offset() ? link.session_.clock_offset() : record.clock_offset;
   const std::uint64_t last = results.last;
   const std::uint64_t bytes = results.bytes;
   std::vector<Outcome> outcomes;
@@ -384,8 +407,9 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
   }
   const auto count = static_cast<std::int64_t>(outcomes.size());
   record.in_flight = std::max<std::int64_t>(0, record.in_flight - count);
-  record.rate.add(outcomes.size(), at);
+  record.rate.add(at, outcomes.size());
   uncommitted_bytes_ += bytes;
+  link.uncommitted_ += bytes;
   ++records_open_;
   judge_uncommitted();
   core_->store->record(
@@ -405,6 +429,11 @@ void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t
   judge_uncommitted();
   Link* const link = find_link(link_id);
   const bool living = link != nullptr && !link->ended_;
+  if (living) {
+    link->uncommitted_ -= bytes;
+  } else {
+    promised_bytes_ -= bytes;
+  }
   if (!report) {
     log(LogLevel::error, "results were not recorded", {{"why", report.error().message()}});
     // The agent keeps them, and brings them again when it resumes.
@@ -416,25 +445,42 @@ void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t
   }
   results_duplicate_ += report->duplicate;
   results_unknown_ += report->unknown;
+  returns_not_held_ += report->not_held;
   cancel_tasks(report->cancel);
   if (!living) return;
   link->session_.on_committed(last);
   flush_later(*link);
 }
 
+// Windows are promises: what an agent was told it may send, however little is welcome later.
+// Together they stay within uncommitted_bytes_max, but for the least that every agent has.
+void Fleet::promise_window(Link& link) {
+  const MasterOptions& options = core_->options;
+  const std::uint64_t most = options.uncommitted_bytes_max;
+  const std::uint64_t left = most - std::min<std::uint64_t>(promised_bytes_, most);
+  link.window_ = std::clamp<std::uint64_t>(left, protocol::kResultsBytesMin, options.results_bytes);
+  promised_bytes_ += link.window_;
+  link.session_.set_results_bytes(squeezed_ ? protocol::kResultsBytesMin : link.window_, now());
+}
+
+// What has arrived and is not committed stays promised until it is.
+void Fleet::end_promise(Link& link) {
+  promised_bytes_ -= std::exchange(link.window_, 0);
+  promised_bytes_ += link.uncommitted_;
+}
+
 void Fleet::judge_uncommitted() {
   const std::size_t most = core_->options.uncommitted_bytes_max;
-  const bool squeeze = squeezed_ ? uncommitted_bytes_ > most / 2 : uncommitted_bytes_ > most;
+  const bool squeeze = uncommitted_bytes_ > (squeezed_ ? most / 4 : most / 2);
   if (squeeze == squeezed_) return;
   squeezed_ = squeeze;
   log(LogLevel::warn,
       squeeze ? "results wait for the store: windows shrink" : "the store caught up: windows grow",
       {{"uncommitted_bytes", std::to_string(uncommitted_bytes_)}});
-  for (const auto& one : links_) {
-    if (one.second->ended_) continue;
-    one.second->session_.set_results_bytes(
-        squeeze ? protocol::kResultsBytesMin : core_->options.results_bytes, now());
-    flush_later(*one.second);
+  for (const auto& one : by_session_) {
+    Link& link = *one.second;
+    link.session_.set_results_bytes(squeeze ? protocol::kResultsBytesMin : link.window_, now());
+    flush_later(link);
   }
 }
 
@@ -451,18 +497,29 @@ void Fleet::cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancel
 
 void Fleet::on_heartbeat(Link& link, const protocol::Heartbeat& beat) {
   AgentRecord& record = *link.record_;
-  const std::int64_t wall = beat.sent_us - record.beat.sent_us;
-  if (record.beat.seq != 0 && wall > 0 && beat.cpu_us >= record.beat.cpu_us) {
-    record.cpu_cores =
-        static_cast<double>(beat.cpu_us - record.beat.cpu_us) / static_cast<double>(wall);
-  }
+  judge_cpu(record, beat);
   record.beat_gap_max = beat.seq == 1 ? SteadyTime::duration{0}
                                       : std::max(record.beat_gap_max, now() - record.beat_at);
   record.beat_at = now();
   record.beat = beat;
-  record.clock_offset = link.session_.clock_offset();
+  if (link.session_.knows_clock_offset()) record.clock_offset = link.session_.clock_offset();
   record.rtt = link.session_.rtt();
   sample(link);
+}
+
+// By the time between arrivals: an agent's own clock may step, or lie. Heartbeats that a network
+// held up come in a bunch, whose arrivals tell nothing.
+void Fleet::judge_cpu(AgentRecord& record, const protocol::Heartbeat& beat) {
+  const std::chrono::duration<double, std::micro> passed = now() - record.cpu_at;
+  if (record.beat.seq != 0) {
+    if (passed < std::min<milliseconds>(kCpuSpanMin, core_->options.heartbeat_interval / 2)) return;
+    record.cpu_cores = 0;
+    if (record.cpu_us >= 0 && beat.cpu_us >= record.cpu_us) {
+      record.cpu_cores = static_cast<double>(beat.cpu_us - record.cpu_us) / passed.count();
+    }
+  }
+  record.cpu_us = beat.cpu_us;
+  record.cpu_at = now();
 }
 
 void Fleet::update_room(Link& link) {
@@ -477,7 +534,7 @@ void Fleet::pump(Link& link) {
     if (room == 0) break;
     if (link.session_.wants_facts(at)) {
       const ConnectionFacts facts = link.connection_->facts();
-      link.session_.set_facts(loop_.lag().last.count(), cpu_us(), facts.recv_queue_bytes,
+      link.session_.set_facts(loop_.lag().max.count(), cpu_us(), facts.recv_queue_bytes,
                               facts.send_queue_bytes);
     }
     std::string message = link.session_.next_message(room, at, system_now());
@@ -488,11 +545,12 @@ void Fleet::pump(Link& link) {
   const std::size_t room = link.connection_->send_room();
   const std::size_t unsent =
       link.session_.unsent_bytes() + Connection::kSendRoom - std::min(room, Connection::kSendRoom);
-  const bool backlogged = unsent >= core_->options.send_buffer_limit;
-  if (backlogged == link.backlogged_) return;
-  link.backlogged_ = backlogged;
-  dispatcher_.set_backlogged(link.store_session_, backlogged);
-  if (!backlogged) dispatch_later();
+  const std::size_t limit = core_->options.send_buffer_limit;
+  const std::size_t left = limit - std::min(unsent, limit);
+  if (left == link.send_room_) return;
+  const bool was_full = std::exchange(link.send_room_, left) == 0;
+  dispatcher_.set_send_room(link.store_session_, left);
+  if (was_full) dispatch_later();
 }
 
 // Once for all that happens in a burst, so that one ack speaks for many commits.
@@ -590,6 +648,7 @@ void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
   if (!unsent.empty()) give_back(session, std::move(unsent));
   dispatcher_.remove_session(session);
   by_session_.erase(session);
+  end_promise(link);
   if (superseded) return;
   lost_sessions_[session] = record.hello.name;
   lost_session_order_.push_back(session);
@@ -684,6 +743,10 @@ void Fleet::on_ready(const std::vector<Lane>& lanes) {
 
 void Fleet::on_progress(const std::vector<BatchId>& batches) { core_->watches.notify(batches); }
 
+void Fleet::on_due() {
+  core_->post([this] { tick_soon(); });
+}
+
 void Fleet::dispatch_later() {
   if (std::exchange(dispatch_posted_, true)) return;
   core_->post([this] {
@@ -698,7 +761,7 @@ void Fleet::dispatch() {
     const SessionId session = ask.request.session;
     core_->store->lease(std::move(ask.request), [this, core = core_, session, credit = ask.credit,
                                                  asked = now()](Expected<LeaseReply> reply) {
-      core->post([this, session, credit, asked, reply = std::move(reply)] {
+      core->post([this, session, credit, asked, reply = std::move(reply)]() mutable {
         on_leased(session, credit, asked, reply);
       });
     });
@@ -713,7 +776,7 @@ void Fleet::dispatch() {
 }
 
 void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
-                      const Expected<LeaseReply>& reply) {
+                      Expected<LeaseReply>& reply) {
   record_latency(asked);
   --asks_open_;
   Link* const link = find_session(session);
@@ -733,6 +796,12 @@ void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
     log(LogLevel::error, "a lease failed", {{"why", reply.error().message()}});
     dispatcher_.on_failed(session, credit, now());
     return dispatch_later();
+  }
+  // What is left was counted when the store leased them, which may have been right after it was
+  // asked: an agent must not believe that it has longer.
+  const auto waited = duration_cast<milliseconds>(now() - asked);
+  for (LeasedTask& task : reply->tasks) {
+    task.left = std::max(task.left - waited, milliseconds{0});
   }
   link->session_.send_tasks(reply->tasks, credit == CreditClass::high, now());
   link->record_->in_flight += static_cast<std::int64_t>(reply->tasks.size());
@@ -768,7 +837,19 @@ void Fleet::tick_after(milliseconds delay) {
   });
 }
 
+void Fleet::tick_soon() {
+  if (tick_open_) {
+    tick_again_ = true;
+  } else {
+    tick_after(milliseconds{0});
+  }
+}
+
 void Fleet::tick() {
+  if (tick_open_) {
+    tick_again_ = true;
+    return;
+  }
   std::vector<SessionId> sessions;
   sessions.reserve(by_session_.size());
   for (const auto& one : by_session_) sessions.push_back(one.first);
@@ -779,12 +860,15 @@ void Fleet::tick() {
     if (!facts) return;
     core->post([this, facts = std::move(*facts)] { store_facts_ = facts; });
   });
+  tick_open_ = true;
   core_->store->tick([this, core = core_](Expected<StoreTick> ticked) {
     core->post([this, ticked = std::move(ticked)] { on_ticked(ticked); });
   });
 }
 
 void Fleet::on_ticked(const Expected<StoreTick>& ticked) {
+  tick_open_ = false;
+  const bool again = std::exchange(tick_again_, false);
   if (!ticked) {
     log(LogLevel::error, "the store's tick failed", {{"why", ticked.error().message()}});
     return tick_after(kTickMax);
@@ -802,17 +886,19 @@ void Fleet::on_ticked(const Expected<StoreTick>& ticked) {
          {"requeued", std::to_string(count)}});
   }
   cancel_tasks(ticked->cancel);
-  tick_after(std::clamp(ticked->next, kTickMin, kTickMax));
+  tick_after(again ? milliseconds{0} : std::clamp(ticked->next, kTickMin, kTickMax));
 }
 
 // -- drain ----------------------------------------------------------------------------------------
 
-void Fleet::drain(milliseconds within, std::function<void(bool)> done) {
+void Fleet::drain(milliseconds within, Drained done) {
+  if (aborted_) return done(closed_error());
   if (draining_) {
     // The first drain decides; a later one hears the same.
-    drain_done_ = [first = std::move(drain_done_), then = std::move(done)](bool in_time) {
-      if (first) first(in_time);
-      then(in_time);
+    drain_done_ = [first = std::move(drain_done_),
+                   then = std::move(done)](const Expected<void>& drained) {
+      if (first) first(drained);
+      then(drained);
     };
     return check_drained();
   }
@@ -847,8 +933,8 @@ void Fleet::check_drained() {
   }
   if (drain_closing_ && (links_.empty() || late)) {
     const auto done = std::exchange(drain_done_, {});
-    done(drain_in_time_);
-    return;
+    if (drain_in_time_) return done({});
+    return done(Error{make_error_code(errc::timed_out), "the master did not drain in time"});
   }
   drain_timer_ = loop_.call_after(kDrainPoll, [this] {
     drain_timer_ = 0;
@@ -921,7 +1007,7 @@ AgentInfo Fleet::info_of(const std::string& name, AgentRecord& record, bool fres
   info.connected = record.link != nullptr && record.link->welcomed_;
   info.draining = record.drained;
   info.session = std::to_string(record.session);
-  info.tasks_per_second = record.rate.per_second(now());
+  info.tasks_per_second = record.rate.per_second(now(), SteadyTime{});
   info.clock_offset_ms = duration_cast<milliseconds>(record.clock_offset).count();
   info.heartbeat_rtt = record.rtt;
   info.loop_lag = microseconds{record.beat.loop_lag_us};
@@ -995,6 +1081,7 @@ MasterStatus Fleet::status() {
   status.store_latency_p99 = microseconds{static_cast<std::int64_t>(latency.percentile(99))};
   status.results_duplicate = results_duplicate_;
   status.results_unknown = results_unknown_;
+  status.returns_not_held = returns_not_held_;
   status.results_malformed = intake_.malformed();
   return status;
 }

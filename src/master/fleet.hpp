@@ -55,9 +55,14 @@ class AgentLink final : public ConnectionObserver {
   SessionId store_session_ = 0;
   std::uint64_t epoch_ = 0;
   bool welcomed_ = false;
-  bool ended_ = false;  // has left its record; only the connection is still to close
-  bool backlogged_ = false;
+  bool ended_ = false;         // has left its record; only the connection is still to close
+  std::size_t send_room_ = 0;  // as the dispatcher was told
   std::vector<protocol::Held::Item> held_;  // until resumed
+  std::size_t resumed_ = 0;                 // of these, asked about
+  ResumeRequest resume_;                    // the latest
+  std::vector<TaskId> wanted_;              // so far
+  std::uint64_t window_ = 0;                // of results; the largest it was told
+  std::uint64_t uncommitted_ = 0;           // bytes of results the store has not answered for
   bool flush_listed_ = false;
   TimerId timer_ = 0;
   SteadyTime timer_at_{};
@@ -70,11 +75,13 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   /// Begins the ticks of the store.
   void start();
-  /// Ends every connection, without a word.
+  /// Ends every connection without a word, and loses its session in the store: nobody else could
+  /// tell that it is gone. A drain ends with `closed`, then and from now on.
   void abort_all();
-  /// Leases nothing more and admits nobody; `done` runs once: true when every agent had given back
-  /// or finished all it held and was closed, false when time was up first.
-  void drain(std::chrono::milliseconds within, std::function<void(bool)> done);
+  using Drained = std::function<void(const Expected<void>&)>;
+  /// Leases nothing more and admits nobody. `done` runs once: success when every agent had given
+  /// back or finished all it held and was closed, timed_out when time was up first.
+  void drain(std::chrono::milliseconds within, Drained done);
 
   void on_connection(std::unique_ptr<Connection> connection) override;
   bool admits(std::chrono::seconds& retry_after) override;
@@ -82,6 +89,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   /// From any thread.
   void on_ready(const std::vector<Lane>& lanes) override;
   void on_progress(const std::vector<BatchId>& batches) override;
+  void on_due() override;
   bool has_agent(const std::string& kind, const Selector& agents) const;
 
   std::vector<AgentInfo> agents();
@@ -103,6 +111,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void refuse_name(Link& link);
   void take_name(AgentRecord& record, Link& link);
   void on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> opened);
+  void resume_more(Link& link);
   void on_resumed(std::uint64_t link_id, SessionId session, Expected<ResumeReply> reply);
   void forget_some();
 
@@ -112,6 +121,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes, SteadyTime asked,
                    const Expected<OutcomeReport>& report);
   void on_heartbeat(Link& link, const protocol::Heartbeat& beat);
+  void judge_cpu(AgentRecord& record, const protocol::Heartbeat& beat);
   void update_room(Link& link);
   void pump(Link& link);
   void flush_later(Link& link);
@@ -119,6 +129,8 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void arm(Link& link);
   void on_timer(std::uint64_t link_id);
   void sample(Link& link);
+  void promise_window(Link& link);
+  void end_promise(Link& link);
   void judge_uncommitted();
   void cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancels);
 
@@ -132,9 +144,10 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void dispatch_later();
   void dispatch();
   void on_leased(SessionId session, CreditClass credit, SteadyTime asked,
-                 const Expected<LeaseReply>& reply);
+                 Expected<LeaseReply>& reply);
   void give_back(SessionId session, std::vector<TaskId> tasks);
   void tick_after(std::chrono::milliseconds delay);
+  void tick_soon();
   void tick();
   void on_ticked(const Expected<StoreTick>& ticked);
   void check_drained();
@@ -170,9 +183,11 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   SteadyTime admission_at_{};
 
   std::uint64_t uncommitted_bytes_ = 0;
+  std::uint64_t promised_bytes_ = 0;  // windows of sessions, and what ended ones left uncommitted
   bool squeezed_ = false;
   std::uint64_t results_duplicate_ = 0;
   std::uint64_t results_unknown_ = 0;
+  std::uint64_t returns_not_held_ = 0;
   Histogram latency_;       // of the minute under way
   Histogram latency_last_;  // of the one before
   SteadyTime latency_turned_{};
@@ -183,15 +198,18 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   TimerId dispatch_timer_ = 0;
   TimerId tick_timer_ = 0;
   SteadyTime tick_due_{};
+  bool tick_open_ = false;   // asked, not answered
+  bool tick_again_ = false;  // wanted meanwhile
   std::size_t asks_open_ = 0;
   std::size_t records_open_ = 0;
   StoreFacts store_facts_;
 
+  bool aborted_ = false;
   bool draining_ = false;
   bool drain_closing_ = false;
   SteadyTime drain_by_{};
   bool drain_in_time_ = true;
-  std::function<void(bool)> drain_done_;
+  Drained drain_done_;
   TimerId drain_timer_ = 0;
 
   mutable std::shared_mutex published_mutex_;

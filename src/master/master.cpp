@@ -26,6 +26,10 @@ namespace probekit {
 namespace {
 
 constexpr std::size_t kBatchNameBytesMax = 256;
+constexpr std::chrono::minutes kHeartbeatIntervalMax{10};
+constexpr std::chrono::hours kTimeMax{1};  // the most an agent lets a master ask for
+constexpr std::chrono::hours kGraceMax{24};
+constexpr std::chrono::hours kDrainMax{24 * 366};  // so that no sum of times overflows
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string{"MasterOptions."} + what);
@@ -55,10 +59,16 @@ MasterOptions completed(MasterOptions options) {
           "uncommitted_bytes_max: at least 131072");
   require(options.handshakes_per_second >= 1, "handshakes_per_second: at least 1");
   require(options.time_to_first_message > milliseconds{0}, "time_to_first_message: more than 0");
+  require(options.time_to_first_message <= kTimeMax, "time_to_first_message: at most 1 h");
   require(options.heartbeat_interval > milliseconds{0}, "heartbeat_interval: more than 0");
-  require(options.dead_after > options.heartbeat_interval,
-          "dead_after: more than heartbeat_interval");
+  require(options.heartbeat_interval <= kHeartbeatIntervalMax,
+          "heartbeat_interval: at most 10 min");
+  // Two may come an interval and a fifth apart.
+  require(options.dead_after >= 2 * options.heartbeat_interval,
+          "dead_after: at least twice heartbeat_interval");
+  require(options.dead_after <= kTimeMax, "dead_after: at most 1 h");
   require(options.resume_grace >= milliseconds{0}, "resume_grace: at least 0");
+  require(options.resume_grace <= kGraceMax, "resume_grace: at most 24 h");
   if (!options.clock) options.clock = system_clock();
   if (!options.random) options.random = system_random();
   return options;
@@ -114,9 +124,9 @@ struct Master::Impl final : MasterAccess {
     auto facts = await<StoreFacts>([&](auto done) { core->store->facts(std::move(done)); });
     if (!facts) throw std::runtime_error("Master: " + facts.error().message());
     fleet = std::make_unique<Fleet>(core, loop, facts->id);
+    loop.start();
     core->loop = &loop;
     core->store->observe(fleet.get());
-    loop.start();
     core->post([this] { fleet->start(); });
   }
 
@@ -140,6 +150,7 @@ struct Master::Impl final : MasterAccess {
   }
 
   void stop();
+  void end();
 
   TaskStore& store() noexcept override { return *core->store; }
   const ProbeKinds& kinds() const noexcept override { return core->options.kinds; }
@@ -176,7 +187,7 @@ struct Master::Impl final : MasterAccess {
   const std::shared_ptr<MasterCore> core;
   EventLoop loop;
   std::unique_ptr<Fleet> fleet;
-  std::mutex stop_mutex;                             // held while stopping
+  std::mutex stop_mutex;                             // held while the parts end
   std::vector<std::unique_ptr<Listener>> listeners;  // the IO thread's
 };
 
@@ -202,24 +213,39 @@ void Master::Impl::status(Completion<MasterStatus> done) {
 }
 
 void Master::Impl::stop() {
-  const std::lock_guard<std::mutex> stopping{stop_mutex};
-  if (core->stopped.exchange(true)) return;
+  {
+    const std::lock_guard<std::mutex> stopping{stop_mutex};
+    if (!core->stopped.exchange(true)) end();
+  }
+  // With no lock held: one that runs may itself be on its way into stop().
+  core->notifier.close();
+}
+
+void Master::Impl::end() {
   core->watches.notify_all();
   core->close_reads();
   core->store->observe(nullptr);
+  const auto on_loop_now = [this](const std::function<void()>& work) {
+    (void)await<bool>([&](Completion<bool> done) {
+      loop.post([&work, done = std::move(done)] {
+        work();
+        done(true);
+      });
+    });
+  };
   // Sockets end on their own thread, while its loop still runs.
-  (void)on_loop<bool>([this]() -> Expected<bool> {
+  on_loop_now([this] {
+    {
+      const std::lock_guard<std::mutex> lock{core->loop_mutex};
+      core->loop = nullptr;
+    }
     for (const auto& listener : listeners) listener->stop();
     fleet->abort_all();
-    return true;
   });
-  {
-    const std::lock_guard<std::mutex> lock{core->loop_mutex};
-    core->loop = nullptr;
-  }
+  // What came in just before runs, and is answered; nothing comes behind it.
+  on_loop_now([] {});
   loop.stop();
   listeners.clear();
-  core->notifier.close();
 }
 
 Master::Master(std::shared_ptr<TaskStore> store, MasterOptions options)
@@ -228,6 +254,7 @@ Master::Master(std::shared_ptr<TaskStore> store) : Master(std::move(store), Mast
 Master::~Master() = default;
 
 Expected<std::string> Master::listen(std::unique_ptr<Listener> listener) {
+  if (!listener) return Error{make_error_code(errc::invalid_argument), "the listener is null"};
   const auto shared = std::make_shared<std::unique_ptr<Listener>>(std::move(listener));
   return impl_->on_loop<std::string>([this, shared] {
     auto url = (*shared)->start(impl_->loop, *impl_->fleet);
@@ -295,16 +322,15 @@ MasterStatus Master::status() const {
 }
 
 void Master::drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done) {
-  impl_->core->draining = true;
   const auto core = impl_->core;
-  const auto finish = [core, done = std::move(done)](bool in_time) {
-    core->notifier.post([done, in_time] {
-      if (in_time) return done({});
-      done(Error{make_error_code(errc::timed_out), "the master did not drain in time"});
-    });
+  core->draining = true;
+  const auto finish = [core, done = std::move(done)](const Expected<void>& drained) {
+    core->notifier.answer([done, drained] { done(drained); });
   };
-  if (!core->post([impl = impl_.get(), within, finish] { impl->fleet->drain(within, finish); })) {
-    finish(false);
+  const auto bounded =
+      std::clamp<std::chrono::milliseconds>(within, std::chrono::milliseconds{0}, kDrainMax);
+  if (!core->post([impl = impl_.get(), bounded, finish] { impl->fleet->drain(bounded, finish); })) {
+    finish(closed_error());
   }
 }
 

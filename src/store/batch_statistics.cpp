@@ -8,18 +8,29 @@ namespace probekit::store {
 namespace {
 
 constexpr std::string_view kDuration = "duration_us";
-constexpr std::string_view kOther = "other";
+/// Of http and dns. "other" is the last.
+constexpr std::string_view kKnown[] = {kDuration,    "dns_us",   "connect_us",
+                                       "tls_us",     "send_us",  "first_byte_us",
+                                       "receive_us", "query_us", "other"};
+constexpr std::size_t kKnownCount = sizeof kKnown / sizeof kKnown[0];
 
 }  // namespace
 
 std::uint16_t PhaseNames::number(std::string_view name) {
   // A dozen names at most in practice: comparing lengths and bytes beats hashing them.
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (names_[i] == name) return static_cast<std::uint16_t>(i);
+  for (std::size_t i = 0; i < kKnownCount; ++i) {
+    if (kKnown[i] == name) return static_cast<std::uint16_t>(i);
   }
-  if (names_.size() + 1 >= kMax && name != kOther) return number(kOther);
-  names_.emplace_back(name);
-  return static_cast<std::uint16_t>(names_.size() - 1);
+  for (std::size_t i = 0; i < others_.size(); ++i) {
+    if (others_[i] == name) return static_cast<std::uint16_t>(kKnownCount + i);
+  }
+  if (others_.size() == kOthersMax) return static_cast<std::uint16_t>(kKnownCount - 1);
+  others_.emplace_back(name);
+  return static_cast<std::uint16_t>(kKnownCount + others_.size() - 1);
+}
+
+std::string_view PhaseNames::name(std::uint16_t number) const {
+  return number < kKnownCount ? kKnown[number] : others_[number - kKnownCount];
 }
 
 std::uint32_t BatchStatistics::agent_number(std::uint64_t key,
@@ -41,8 +52,7 @@ std::uint32_t BatchStatistics::agent_number(std::uint64_t key,
   return number;
 }
 
-void BatchStatistics::add_result(PhaseNames& names, std::uint32_t agent,
-                                 std::optional<FailureKind> failure,
+void BatchStatistics::add_result(std::uint32_t agent, std::optional<FailureKind> failure,
                                  const std::vector<Phase>& phases,
                                  std::chrono::microseconds duration) {
   ++agents_[agent].count;
@@ -50,9 +60,9 @@ void BatchStatistics::add_result(PhaseNames& names, std::uint32_t agent,
   bool whole = false;
   for (const Phase& phase : phases) {
     whole = whole || phase.name == kDuration;
-    add_sample(names.number(phase.name), phase.duration);
+    add_sample(names_.number(phase.name), phase.duration);
   }
-  if (!whole) add_sample(names.number(kDuration), duration);
+  if (!whole) add_sample(names_.number(kDuration), duration);
 }
 
 void BatchStatistics::add_sample(std::uint16_t phase, std::chrono::microseconds duration) {
@@ -79,7 +89,7 @@ Histogram& BatchStatistics::histogram(std::uint16_t phase) {
   return histograms_.back().histogram;
 }
 
-void BatchStatistics::summarize(const PhaseNames& names, BatchSummary& summary) const {
+void BatchStatistics::summarize(BatchSummary& summary) const {
   for (std::size_t i = 0; i < reasons_.size(); ++i) {
     if (reasons_[i] == 0) continue;
     summary.reasons.emplace_back(to_string(static_cast<ExpiryReason>(i)), reasons_[i]);
@@ -93,17 +103,17 @@ void BatchStatistics::summarize(const PhaseNames& names, BatchSummary& summary) 
   }
   std::sort(summary.agents.begin(), summary.agents.end());
 
-  if (histograms_.empty()) {
-    BatchStatistics counted;
-    for (const Sample& sample : samples_) {
-      counted.histogram(sample.phase).record(sample.microseconds);
-    }
-    if (!counted.histograms_.empty()) counted.summarize(names, summary);
-    return;
-  }
-  for (const PhaseHistogram& phase : histograms_) {
+  if (!histograms_.empty()) return summarize_phases(histograms_, summary);
+  BatchStatistics counted;
+  for (const Sample& sample : samples_) counted.histogram(sample.phase).record(sample.microseconds);
+  summarize_phases(counted.histograms_, summary);
+}
+
+void BatchStatistics::summarize_phases(const std::vector<PhaseHistogram>& phases,
+                                       BatchSummary& summary) const {
+  for (const PhaseHistogram& phase : phases) {
     const Histogram& of = phase.histogram;
-    summary.phases.push_back({names.name(phase.phase), of.count(), of.percentile(50),
+    summary.phases.push_back({std::string{names_.name(phase.phase)}, of.count(), of.percentile(50),
                               of.percentile(90), of.percentile(99), of.max()});
   }
 }

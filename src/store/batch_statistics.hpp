@@ -24,15 +24,17 @@
 
 namespace probekit::store {
 
-/// The names of phases, numbered once for all batches. Past kMax further names count as "other".
+/// The names of one batch's phases, numbered. Those of the library's own kinds cost a batch
+/// nothing. Of others a batch has kOthersMax; further ones count as "other", which harms no other
+/// batch.
 class PhaseNames {
  public:
-  static constexpr std::size_t kMax = 256;
+  static constexpr std::size_t kOthersMax = 64;
   std::uint16_t number(std::string_view name);
-  const std::string& name(std::uint16_t number) const { return names_[number]; }
+  std::string_view name(std::uint16_t number) const;
 
  private:
-  std::vector<std::string> names_;
+  std::vector<std::string> others_;
 };
 
 class BatchStatistics {
@@ -45,11 +47,11 @@ class BatchStatistics {
   const std::string& agent_name(std::uint32_t number) const { return *agents_[number].name; }
 
   /// `phases` with or without "duration_us"; without, `duration` stands for it.
-  void add_result(PhaseNames& names, std::uint32_t agent, std::optional<FailureKind> failure,
+  void add_result(std::uint32_t agent, std::optional<FailureKind> failure,
                   const std::vector<Phase>& phases, std::chrono::microseconds duration);
   void add_expiry(ExpiryReason reason) noexcept { ++reasons_[static_cast<std::size_t>(reason)]; }
   /// Everything but the ledger; zero counts are left out, agents sorted by name.
-  void summarize(const PhaseNames& names, BatchSummary& summary) const;
+  void summarize(BatchSummary& summary) const;
 
  private:
   static constexpr std::size_t kReasons = 4;
@@ -69,12 +71,14 @@ class BatchStatistics {
   };
 
   void add_sample(std::uint16_t phase, std::chrono::microseconds duration);
+  void summarize_phases(const std::vector<PhaseHistogram>& phases, BatchSummary& summary) const;
   Histogram& histogram(std::uint16_t phase);
 
   std::array<std::uint64_t, kReasons> reasons_{};
   std::array<std::uint64_t, kFailureKinds> failures_{};
   std::vector<Agent> agents_;
   std::unordered_map<std::uint64_t, std::uint32_t> agent_numbers_;
+  PhaseNames names_;
   std::vector<Sample> samples_;
   std::vector<PhaseHistogram> histograms_;
   std::size_t hint_ = 0;  // phases come in the same order again and again

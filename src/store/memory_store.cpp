@@ -69,7 +69,8 @@ class MemoryStore final : public TaskStore {
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
     run<std::uint64_t>(done, [&](Now now) { return table_.lose_session(now, loss); });
   }
-  /// The store ends with its only master: nobody else could let a session expire.
+  /// A master loses its sessions when it stops, and what dies without a stop takes this store
+  /// along: no session is ever left to expire.
   void renew(std::vector<SessionId>) override {}
   void tick(Completion<StoreTick> done) override {
     run<StoreTick>(done, [&](Now now) { return table_.tick(now); });
@@ -134,6 +135,7 @@ class MemoryStore final : public TaskStore {
       lock.unlock();
       if (telling_ != nullptr && !news.ready.empty()) telling_->on_ready(news.ready);
       if (telling_ != nullptr && !news.progress.empty()) telling_->on_progress(news.progress);
+      if (telling_ != nullptr && news.due) telling_->on_due();
       news = {};  // a forgotten batch is freed here
       lock.lock();
       telling_ = nullptr;

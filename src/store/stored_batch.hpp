@@ -26,6 +26,8 @@ namespace probekit::store {
 constexpr std::uint32_t kNoTask = 0xFFFFFFFF;  ///< an index
 constexpr std::uint64_t kNoTaskId = 0;         ///< a TaskId's value: batches count from 1
 constexpr SteadyTime kNever = SteadyTime::max();
+/// A way back takes at most this; an attempt starts only while its timeout and this still fit.
+constexpr std::chrono::seconds kWayBack{1};
 
 /// One task. Which links are alive follows from `state`.
 struct StoredTask {
@@ -164,7 +166,7 @@ struct StoredBatch {
   SteadyTime deadline(const Binding& binding) const { return accepted_at + binding.within; }
   /// An attempt may start until then: its timeout and the way back still fit.
   SteadyTime start_by(const Binding& binding) const {
-    return deadline(binding) - binding.options->timeout - std::chrono::seconds(1);
+    return deadline(binding) - binding.options->timeout - kWayBack;
   }
 };
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +72,8 @@ struct LeaseRequest {
   SessionId session = 0;
   std::vector<LaneId> lanes;  ///< in order of preference
   std::size_t count = 0;
+  /// Of tasks as they will be sent, roughly: the task that passes it is the last.
+  std::size_t bytes_max = std::numeric_limits<std::size_t>::max();
 };
 struct LeaseReply {
   std::vector<LeasedTask> tasks;
@@ -100,6 +103,7 @@ struct OutcomeReport {
   std::uint64_t recorded = 0;   ///< became the task's end
   std::uint64_t duplicate = 0;  ///< the task had ended already
   std::uint64_t unknown = 0;    ///< no such task
+  std::uint64_t not_held = 0;   ///< returned by a session that does not hold it (any more)
   std::uint64_t requeued = 0;   ///< returned, queued again
   /// Other sessions that still hold a task recorded here: send them a cancel.
   std::vector<std::pair<SessionId, TaskId>> cancel;
@@ -112,13 +116,15 @@ struct ResumeRequest {
   /// as an attempt. False: what it does not hold never reached it.
   bool restarted = false;
   std::vector<std::pair<TaskId, std::uint32_t>> held;  ///< task and attempt
+  bool last = true;  ///< false: more of what is held follows in the next request
 };
 struct ResumeReply {
   std::vector<TaskId> wanted;  ///< leased to the new session now, same attempt
   /// Others have these in hand by now. A result that is there already may still come first;
   /// anything else is better dropped.
   std::vector<TaskId> elsewhere;
-  std::uint64_t requeued = 0;  ///< leased to the previous one and not held
+  /// Leased to the previous one and not held, as far as the store came; ticks do the rest.
+  std::uint64_t requeued = 0;
 };
 
 struct SessionLoss {
@@ -129,7 +135,7 @@ struct SessionLoss {
 struct StoreTick {
   std::uint64_t expired = 0;
   std::uint64_t requeued = 0;
-  /// Tasks taken from lost sessions since the last tick, by session.
+  /// Tasks taken from lost sessions since the last tick and not told otherwise, by session.
   std::vector<std::pair<SessionId, std::uint64_t>> requeued_by_session;
   /// Tasks cancelled that a living session still holds and has not been told of.
   std::vector<std::pair<SessionId, TaskId>> cancel;
@@ -195,6 +201,8 @@ class StoreObserver {
   virtual void on_ready(const std::vector<Lane>& lanes) = 0;
   /// Lines were recorded in these batches, or they ended.
   virtual void on_progress(const std::vector<BatchId>& batches) = 0;
+  /// tick() has something to do sooner than it said: a cancel to tell, or the rest of some work.
+  virtual void on_due() = 0;
 };
 
 class TaskStore {
@@ -208,7 +216,8 @@ class TaskStore {
   /// Returns a token. *Errors*: store_failed.
   virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
   /// Returns how many tasks the upload has. Copies what it needs before returning. *Errors*:
-  /// store_full (the upload stays as it was), not_found, invalid_argument.
+  /// store_full (the upload stays as it was; the message says what is full), not_found,
+  /// invalid_argument.
   virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
                       Completion<std::uint64_t> done) = 0;
   /// Ends the upload. An empty one is a batch that is done. *Errors*: not_found, store_failed.
@@ -230,8 +239,8 @@ class TaskStore {
   /// Tasks leased but never handed to the transport: queued again, no attempt counted.
   virtual void give_back(SessionId session, std::vector<TaskId> tasks,
                          Completion<std::uint64_t> done) = 0;
-  /// The connection is gone; its tasks wait for a resume, then go to others. Returns how many tasks
-  /// it held that now wait or went back to the queue.
+  /// The connection is gone; its tasks wait for a resume, then go to others. Returns how many it
+  /// held.
   virtual void lose_session(SessionLoss loss, Completion<std::uint64_t> done) = 0;
   virtual void renew(std::vector<SessionId> sessions) = 0;
   /// Lets time act: deadlines, graces, cancels. Call it at least once a second.
@@ -250,6 +259,8 @@ class TaskStore {
   /// all lines looked at.
   virtual void page_end(ResultQuery query, Completion<ResultPageEnd> done) = 0;
   virtual void summary(BatchId id, Completion<BatchSummary> done) = 0;
+  /// Nothing of it is leased any more. Ends what is queued, some 10,000 tasks at once and the rest
+  /// in ticks; the holders of others are named by the next tick.
   virtual void cancel(BatchId id, Completion<BatchView> done) = 0;
   virtual void facts(Completion<StoreFacts> done) = 0;
   virtual std::vector<Lane> lanes() const = 0;

@@ -16,8 +16,17 @@ constexpr std::size_t kTargetBytesLimit = 64 * 1024;
 /// Examined at most when a session asks for a task others returned; the rest wait for the next
 /// ask or tick.
 constexpr std::size_t kShunnedExaminedMax = 256;
-/// Tasks that may expire inside one lease call; the rest at the next call or tick.
-constexpr std::size_t kExpiriesPerLease = 10'000;
+/// Tasks that may expire inside one lease call, of which a master makes dozens in a row; the rest
+/// at the next call or tick.
+constexpr std::size_t kExpiriesPerLease = 500;
+/// A session that waits for its tasks' various times is walked over again this long after, for
+/// each of them, so that walks cost a part of the time at most.
+constexpr std::chrono::microseconds kWalkIntervalPerTask{1};
+/// A session replaced while it lived gives its tasks out again after this, should the one that
+/// replaced it never say what it holds.
+constexpr std::chrono::seconds kReplacedGrace{30};
+/// What a task's numbers and punctuation take in a message, roughly.
+constexpr std::size_t kTaskBytes = 48;
 /// Tasks a lease takes from one batch before the next has its turn.
 constexpr std::uint64_t kTurnMax = 64;
 
@@ -47,6 +56,16 @@ struct OptionsHash {
 struct OptionsEqual {
   bool operator()(const ProbeOptions* a, const ProbeOptions* b) const { return *a == *b; }
 };
+
+/// Of the last one; options that are those of the one before are sent once for both.
+std::size_t bytes_of(const std::vector<LeasedTask>& tasks) {
+  const LeasedTask& task = tasks.back();
+  std::size_t bytes = kTaskBytes + task.target.size();
+  if (tasks.size() > 1 && tasks[tasks.size() - 2].options == task.options) return bytes;
+  bytes += task.options->section.size();
+  for (const Label& label : task.options->labels) bytes += label.key.size() + label.value.size();
+  return bytes;
+}
 
 struct BindingKey {
   const ProbeOptions* options;
@@ -125,10 +144,11 @@ struct TaskTable::Upload {
   }
 };
 
-TaskTable::TaskTable(const StoreOptions& options, std::string id)
+TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call)
     : queued_max_(options.queued_max),
       results_kept_max_(options.results_kept_max),
       attempts_max_(options.attempts_max),
+      work_per_call_(work_per_call),
       id_(std::move(id)),
       prefix_(id_.substr(0, kIdPrefixLength)),
       lanes_swept_at_(kIdleNamesMax),
@@ -155,9 +175,15 @@ Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector
       return error(errc::invalid_argument, "a target over 64 KiB");
     }
   }
-  if (total_.queued + total_.in_flight + uploading_ + tasks.size() > queued_max_) {
+  const std::uint64_t not_ended = total_.queued + total_.in_flight + uploading_ + tasks.size();
+  if (not_ended > queued_max_) {
     return error(errc::store_full,
                  "the store holds as many tasks as it may: " + std::to_string(queued_max_));
+  }
+  if (not_ended + results_open_ > queued_max_ + results_kept_max_) {
+    return error(errc::store_full, "batches that have not ended hold " +
+                                       std::to_string(results_open_) +
+                                       " results: no room until one of them ends");
   }
   Upload& upload = *found->second;
   StoredBatch& batch = *upload.batch;
@@ -348,6 +374,7 @@ void TaskTable::hold(Session& session, Place place) {
 void TaskTable::release(Place place) {
   Session& session = *sessions_[place.task->session];
   const StoredTask::HeldLinks links = place.task->held;
+  if (session.walk == place.id().value) session.walk = links.previous;
   if (links.previous == kNoTaskId) {
     session.head = links.next;
   } else {
@@ -365,6 +392,7 @@ void TaskTable::release(Place place) {
 
 void TaskTable::move_terms(StoredBatch& batch, std::uint64_t Ledger::*from,
                            std::uint64_t Ledger::*to) {
+  ++work_done_;
   --(batch.ledger.*from);
   ++(batch.ledger.*to);
   --(total_.*from);
@@ -412,6 +440,7 @@ void TaskTable::end(Now now, Place place, TaskState state, std::uint32_t verdict
                                            : &Ledger::cancelled);
   if (batch.lines.empty()) batch.lines.reserve(batch.tasks.size());
   batch.lines.push_back(place.index << kVerdictBits | verdict);
+  ++results_open_;
   --batch.open_in_chunk[place.index / StoredTasks::kChunk];
   if (batch.rate == nullptr) batch.rate = std::make_unique<RecentRate>();
   batch.rate->add(now.steady, 1);
@@ -424,7 +453,7 @@ void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Age
   const bool passed = outcome.verdict == Verdict::passed;
   const std::uint32_t number = batch.statistics.agent_number(agent.key, agent.name);
   batch.statistics.add_result(
-      phase_names_, number,
+      number,
       passed ? std::nullopt : std::optional(outcome.failure.value_or(FailureKind::internal)),
       outcome.phases, outcome.duration);
   for (Ledger* ledger : {&batch.ledger, &total_}) ++(passed ? ledger->passed : ledger->failed);
@@ -497,6 +526,7 @@ void TaskTable::finish(Now now, StoredBatch& batch) {
   set_due(batch, kNever);
   finished_.push_back(batch.id);
   results_kept_ += batch.lines.size();
+  results_open_ -= batch.lines.size();
   tell_progress(batch);
 }
 
@@ -519,9 +549,10 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
   if (session == nullptr || !session->connected) {
     return error(errc::not_found, "no such session");
   }
-  end_host_busy_delays(now);
   LeaseReply reply;
-  std::size_t expiries_left = kExpiriesPerLease;
+  std::size_t expiries_left = std::min(kExpiriesPerLease, work_per_call_);
+  std::size_t bytes_left = request.bytes_max;
+  end_host_busy_delays(now, expiries_left);
   for (const LaneId id : request.lanes) {
     const auto found = lanes_by_id_.find(id);
     if (found == lanes_by_id_.end()) {
@@ -536,12 +567,13 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
     const auto turn = static_cast<std::size_t>(
         std::clamp<std::uint64_t>(lane.rings == 0 ? 1 : request.count / lane.rings, 1, kTurnMax));
     std::uint64_t fruitless = 0;  // queues in a row that had nothing for this session
-    while (reply.tasks.size() < request.count && expiries_left > 0 && fruitless < lane.rings) {
+    while (reply.tasks.size() < request.count && bytes_left > 0 && expiries_left > 0 &&
+           fruitless < lane.rings) {
       BatchQueue& queue = *lane.ring;
       lane.ring = queue.next;
       const std::size_t taken =
           lease_from(now, queue, *session, std::min(turn, request.count - reply.tasks.size()),
-                     expiries_left, reply);
+                     bytes_left, expiries_left, reply);
       fruitless = taken > 0 ? 0 : fruitless + 1;
     }
     if (expiries_left > 0 && (lane.rings == 0 || fruitless >= lane.rings)) {
@@ -554,12 +586,14 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
 
 /// May end the queue's batch, and with it the queue.
 std::size_t TaskTable::lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
-                                  std::size_t& expiries_left, LeaseReply& reply) {
+                                  std::size_t& bytes_left, std::size_t& expiries_left,
+                                  LeaseReply& reply) {
   StoredBatch& batch = *queue.batch;
+  if (batch.cancelled_at) return 0;  // ticks are ending its tasks
   const auto queue_number = static_cast<std::size_t>(&queue - batch.queues.data());
   std::size_t taken = 0;
   std::size_t examined_left = std::min<std::size_t>(kShunnedExaminedMax, queue.shunned.count);
-  while (taken < count && !batch.queues.empty()) {
+  while (taken < count && bytes_left > 0 && !batch.queues.empty()) {
     BatchQueue& from = batch.queues[queue_number];
     const bool shunned = examined_left > 0 && from.shunned.count > 0;
     if (shunned) {
@@ -583,6 +617,7 @@ std::size_t TaskTable::lease_from(Now now, BatchQueue& queue, Session& session, 
     take(session, place);
     reply.tasks.push_back(leased(now, place));
     ++taken;
+    bytes_left -= std::min(bytes_left, bytes_of(reply.tasks));
   }
   return taken;
 }
@@ -609,8 +644,10 @@ void TaskTable::add_shun(Now now, Place place, SessionId session, SteadyTime unt
 }
 
 /// Those whose second is over go back to the head of their lane, for everybody.
-void TaskTable::end_host_busy_delays(Now now) {
-  while (!busy_.empty() && busy_.front().first <= now.steady) {
+void TaskTable::end_host_busy_delays(Now now, std::size_t& budget) {
+  while (!busy_.empty() && busy_.front().first <= now.steady && budget > 0) {
+    --budget;
+    ++work_done_;
     const TaskId id = busy_.front().second;
     busy_.pop_front();
     const auto found = shuns_.find(id);
@@ -658,7 +695,10 @@ OutcomeReport TaskTable::record(Now now, SessionId id, const std::vector<Outcome
       ++report.recorded;
       continue;
     }
-    if (holder == nullptr || holder->id != id) continue;  // nothing of its own to give back
+    if (holder == nullptr || holder->id != id) {  // nothing of its own to give back
+      ++report.not_held;
+      continue;
+    }
     place.task->flags |= StoredTask::kCameBack;
     if (outcome.kind == Outcome::Kind::unsupported) {
       add_shun(now, place, id, kNever);
@@ -748,10 +788,15 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
   if (previous == session || (previous != nullptr && previous->agent != &agent)) {
     return error(errc::invalid_argument, "the previous session is not of the same agent");
   }
-  if (previous != nullptr && previous->connected) disconnect(now, *previous);
+  if (previous != nullptr && previous->connected) {
+    disconnect(now, *previous);
+    previous->grace = kReplacedGrace;
+    set_session_due(*previous, now.steady + kReplacedGrace);
+  }
 
   ResumeReply reply;
   for (const auto& [id, attempt] : request.held) {
+    ++work_done_;
     const Place place = find(id);
     if (!place) continue;
     StoredTask& task = *place.task;
@@ -769,6 +814,10 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
       release(place);
       hold(*session, place);
     } else if (task.state == TaskState::queued) {
+      if (place.batch->cancelled_at) {
+        end_cancelled(now, place);
+        continue;
+      }
       const std::string& pinned = place.queue().lane->lane.agent;
       if (!pinned.empty() && pinned != *agent.name) continue;
       take(*session, place);
@@ -779,19 +828,16 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
     reply.wanted.push_back(id);
   }
   // What this agent had and does not hold.
+  std::size_t budget = request.last ? work_per_call_ : 0;
   for (const SessionId id : std::vector<SessionId>(agent.sessions)) {
     Session& lost = *find_session(id);
-    if (lost.connected) continue;
-    while (lost.tail != kNoTaskId) {  // from the end, so that the head of the lane keeps the order
-      const Place place = find(TaskId{lost.tail});
-      if (request.restarted) {
-        lose_attempt(now, place, lost);
-      } else {
-        requeue(now, place);
-      }
-      if (place.task->state == TaskState::queued) ++reply.requeued;
+    if (lost.connected || lost.held == 0 || !request.last) continue;
+    if (lost.fate == Fate::wait) {
+      lost.fate = request.restarted ? Fate::lost : Fate::requeue;
+      lost.walking = false;
     }
-    set_session_due(lost, lost.lost_at + kLostSessionKept);
+    reply.requeued += give_up(now, lost, budget);
+    if (lost.held == 0) set_session_due(lost, lost.lost_at + kLostSessionKept);
   }
   forget_batches(now);
   return reply;
@@ -823,41 +869,73 @@ std::uint64_t TaskTable::lose_session(Now now, const SessionLoss& loss) {
   if (session == nullptr || !session->connected) return 0;
   disconnect(now, *session);
   session->grace = std::max(loss.grace, std::chrono::milliseconds(0));
-  for (std::uint64_t at = session->head; at != kNoTaskId;) {
-    const Place place = find(TaskId{at});
-    at = place.task->held.next;
-    if (place.batch->cancelled_at) end_cancelled(now, place);
-  }
-  const std::uint64_t waiting = session->held;
-  give_up(now, *session);
+  const std::uint64_t held = session->held;
+  std::size_t budget = work_per_call_;
+  tell_requeued(*session, give_up(now, *session, budget));
   forget_batches(now);
-  return waiting;
+  return held;
 }
 
-/// Gives out again what has waited long enough for its lost agent.
-void TaskTable::give_up(Now now, Session& session) {
-  SteadyTime due = kNever;
-  for (std::uint64_t at = session.tail; at != kNoTaskId;) {
-    const Place place = find(TaskId{at});
-    at = place.task->held.previous;
-    const Binding& binding = place.binding();
-    const auto spare = place.batch->deadline(binding) - session.lost_at - binding.options->timeout;
-    const SteadyTime until =
-        session.lost_at +
-        std::clamp<SteadyTime::duration>(spare / 2, SteadyTime::duration(0), session.grace);
-    if (until > now.steady) {
-      due = std::min(due, until);
-    } else if (place.task->lost + 1U < attempts_max_ &&
-               now.steady > place.batch->start_by(binding)) {
-      continue;  // no other attempt fits: it stays its agent's until the deadline
-    } else {
-      lose_attempt(now, place, session);
-      if (place.task->state != TaskState::queued) continue;
-      ++requeued_since_tick_;
-      if (session.requeued++ == 0) requeued_sessions_.push_back(session.id);
-    }
+/// Gives out again what has waited long enough for its lost agent, from the end, so that the heads
+/// of lanes keep the order. Goes on where it stopped when the budget ran out; returns how many it
+/// queued again.
+std::uint64_t TaskTable::give_up(Now now, Session& session, std::size_t& budget) {
+  if (!std::exchange(session.walking, true)) {
+    session.walk = session.tail;
+    session.walk_due = kNever;
   }
+  std::uint64_t requeued = 0;
+  while (session.walk != kNoTaskId) {
+    if (budget == 0) {
+      set_session_due(session, now.steady);
+      due_news_ = true;
+      return requeued;
+    }
+    --budget;
+    ++work_done_;
+    const Place place = find(TaskId{session.walk});
+    session.walk = place.task->held.previous;
+    if (place.batch->cancelled_at) {
+      end_cancelled(now, place);
+      continue;
+    }
+    if (session.fate == Fate::requeue) {
+      requeue(now, place);
+      if (place.task->state == TaskState::queued) ++requeued;
+      continue;
+    }
+    if (session.fate == Fate::wait) {
+      const Binding& binding = place.binding();
+      const auto spare =
+          place.batch->deadline(binding) - session.lost_at - binding.options->timeout;
+      const SteadyTime until =
+          session.lost_at +
+          std::clamp<SteadyTime::duration>(spare / 2, SteadyTime::duration(0), session.grace);
+      if (until > now.steady) {
+        session.walk_due = std::min(session.walk_due, until);
+        continue;
+      }
+      // When no other attempt fits, it stays its agent's until the deadline.
+      if (place.task->lost + 1U < attempts_max_ && now.steady > place.batch->start_by(binding)) {
+        continue;
+      }
+    }
+    lose_attempt(now, place, session);
+    if (place.task->state == TaskState::queued) ++requeued;
+  }
+  session.walking = false;
+  const SteadyTime due =
+      std::max(session.walk_due,
+               now.steady + static_cast<std::int64_t>(session.held) * kWalkIntervalPerTask);
   set_session_due(session, std::min(due, std::max(now.steady, session.lost_at) + kLostSessionKept));
+  return requeued;
+}
+
+void TaskTable::tell_requeued(Session& session, std::uint64_t count) {
+  if (count == 0) return;
+  requeued_since_tick_ += count;
+  if (session.requeued == 0) requeued_sessions_.push_back(session.id);
+  session.requeued += count;
 }
 
 void TaskTable::set_session_due(Session& session, SteadyTime due) {
@@ -930,6 +1008,7 @@ TaskTable::News TaskTable::take_news() {
   ready_news_.clear();
   progress_news_.clear();
   news.forgotten.swap(forgotten_);
+  news.due = std::exchange(due_news_, false);
   return news;
 }
 

@@ -35,8 +35,6 @@ struct Now {
   SystemTime system;
 };
 
-/// A way back takes at most this; an attempt starts only while its timeout and this still fit.
-constexpr std::chrono::seconds kWayBack{1};
 constexpr std::chrono::hours kImportDeadline{24};
 constexpr std::chrono::seconds kProbeDeadlineBeyondTimeout{5};
 /// A task a session returned `host_busy` is not offered to it for so long.
@@ -52,6 +50,9 @@ constexpr std::chrono::seconds kLostSessionKept{60};
 /// Names of absent agents, and lanes pinned to them, that are kept while idle.
 constexpr std::size_t kIdleNamesMax = 10'000;
 constexpr std::size_t kPageLinesMax = 10'000;
+/// Tasks one call moves or looks at because of time, a cancel or a loss, however many there are:
+/// the IO thread waits for it, some 0.1 to 0.4 us for each. Ticks that follow at once do the rest.
+constexpr std::size_t kWorkPerCall = 10'000;
 constexpr std::uint64_t kQueuedMaxLimit = std::uint64_t{1} << 30;
 constexpr std::uint32_t kAttemptsMaxLimit = 1000;
 
@@ -68,7 +69,7 @@ struct LaneEntry {
 class PROBEKIT_EXPORT TaskTable {
  public:
   /// `options` are valid; `id` is the store's, at least kIdPrefixLength characters.
-  TaskTable(const StoreOptions& options, std::string id);
+  TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call = kWorkPerCall);
   ~TaskTable();
   TaskTable(const TaskTable&) = delete;
   TaskTable& operator=(const TaskTable&) = delete;
@@ -106,13 +107,19 @@ class PROBEKIT_EXPORT TaskTable {
     std::vector<Lane> ready;
     std::vector<BatchId> progress;
     std::vector<std::unique_ptr<StoredBatch>> forgotten;
-    bool empty() const noexcept { return ready.empty() && progress.empty() && forgotten.empty(); }
+    bool due = false;  ///< a tick has something to do now
+    bool empty() const noexcept {
+      return !due && ready.empty() && progress.empty() && forgotten.empty();
+    }
   };
   News take_news();
 
   /// Counts everything again by walking over it; empty, or the first contradiction found. For
   /// tests: it takes as long as there are tasks.
   std::string audit() const;
+  /// Tasks moved or looked at since the beginning, but in reading and in uploads. For tests of what
+  /// one call costs.
+  std::uint64_t work_done() const noexcept { return work_done_; }
 
  private:
   struct Upload;
@@ -123,6 +130,12 @@ class PROBEKIT_EXPORT TaskTable {
     std::vector<SessionId> sessions;  // remembered ones, lost ones too
     std::uint32_t connected = 0;
     SteadyTime away_since{};
+  };
+  /// What becomes of the tasks of a lost session.
+  enum class Fate : std::uint8_t {
+    wait,     // for their agent, as long as the grace lasts
+    requeue,  // their agent is back and does not hold them
+    lost      // their agent is back as another process
   };
   struct Session {
     SessionId id = 0;
@@ -135,7 +148,12 @@ class PROBEKIT_EXPORT TaskTable {
     std::uint64_t head = kNoTaskId;
     std::uint64_t tail = kNoTaskId;
     std::uint64_t held = 0;
-    std::uint64_t requeued = 0;  // after the grace, not yet told
+    std::uint64_t requeued = 0;  // since it was lost, not yet told
+    Fate fate = Fate::wait;
+    // A walk over what it holds, from the tail, which may take several calls.
+    bool walking = false;
+    std::uint64_t walk = kNoTaskId;  // the next
+    SteadyTime walk_due = kNever;    // the least it has seen
   };
   struct Shun {
     SessionId session;
@@ -180,14 +198,15 @@ class PROBEKIT_EXPORT TaskTable {
 
   LeasedTask leased(Now now, Place place) const;
   std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
-                         std::size_t& expiries_left, LeaseReply& reply);
+                         std::size_t& bytes_left, std::size_t& expiries_left, LeaseReply& reply);
   bool offered(Now now, Place place, const Session& session) const;
   void add_shun(Now now, Place place, SessionId session, SteadyTime until);
-  void end_host_busy_delays(Now now);
+  void end_host_busy_delays(Now now, std::size_t& budget);
 
   void disconnect(Now now, Session& session);
   void lose_attempt(Now now, Place place, const Session& session);
-  void give_up(Now now, Session& session);
+  std::uint64_t give_up(Now now, Session& session, std::size_t& budget);
+  void tell_requeued(Session& session, std::uint64_t count);
   void set_session_due(Session& session, SteadyTime due);
   void forget_session(Session& session);
   Agent& agent_named(const std::string& name);
@@ -195,10 +214,11 @@ class PROBEKIT_EXPORT TaskTable {
 
   void expire_due(Now now, std::size_t& budget);
   bool scan(Now now, StoredBatch& batch, std::size_t& budget);
+  SteadyTime scan_cancelled(Now now, Place place);
   void set_due(StoredBatch& batch, SteadyTime due);
   void lower_due(StoredBatch& batch, SteadyTime due);
   void expire_for_absent_agents(Now now, std::size_t& budget);
-  void forget_batches(Now now);
+  bool forget_batches(Now now);
 
   LaneEntry& lane_for(Priority priority, const std::string& kind, const std::string& agent);
   void forget_lanes();
@@ -214,6 +234,7 @@ class PROBEKIT_EXPORT TaskTable {
   const std::uint64_t queued_max_;
   const std::uint64_t results_kept_max_;
   const std::uint32_t attempts_max_;
+  const std::size_t work_per_call_;
   const std::string id_;
   const std::string prefix_;
 
@@ -226,10 +247,10 @@ class PROBEKIT_EXPORT TaskTable {
   std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> batches_;
   mutable StoredBatch* found_last_ = nullptr;
   std::set<std::uint32_t> listed_;
-  std::deque<BatchId> finished_;  // in the order they ended
-  std::uint64_t results_kept_ = 0;
+  std::deque<BatchId> finished_;    // in the order they ended
+  std::uint64_t results_kept_ = 0;  // lines of finished batches
+  std::uint64_t results_open_ = 0;  // lines of the others
   std::set<std::pair<SteadyTime, std::uint32_t>> batches_due_;
-  PhaseNames phase_names_;
 
   LaneId last_lane_ = 0;
   std::map<std::tuple<Priority, std::string, std::string>, std::unique_ptr<LaneEntry>> lanes_;
@@ -250,13 +271,16 @@ class PROBEKIT_EXPORT TaskTable {
   std::unordered_map<TaskId, std::vector<Shun>> shuns_;
   std::deque<std::pair<SteadyTime, TaskId>> busy_;     // host_busy delays, the earliest first
   std::vector<std::pair<SessionId, TaskId>> cancels_;  // to tell at the next tick
+  std::uint64_t work_done_ = 0;
   std::uint64_t expired_since_tick_ = 0;
   std::uint64_t requeued_since_tick_ = 0;
   std::vector<SessionId> requeued_sessions_;
   std::optional<SteadyTime> absence_checked_;
+  SteadyTime ticked_{};  // last
 
   std::vector<LaneEntry*> ready_news_;
   std::vector<StoredBatch*> progress_news_;
+  bool due_news_ = false;
   std::vector<std::unique_ptr<StoredBatch>> forgotten_;
 };
 

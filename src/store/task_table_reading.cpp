@@ -164,7 +164,7 @@ Expected<BatchSummary> TaskTable::summary(BatchId id) const {
   if (batch == nullptr) return no_such_batch();
   BatchSummary summary;
   summary.ledger = batch->ledger;
-  batch->statistics.summarize(phase_names_, summary);
+  batch->statistics.summarize(summary);
   return summary;
 }
 
@@ -174,20 +174,12 @@ Expected<BatchView> TaskTable::cancel(Now now, BatchId id) {
   if (!batch->finished_at && !batch->cancelled_at) {
     batch->cancelled_at = now.steady;
     tell_progress(*batch);
-    for (std::uint32_t index = 0; index < batch->tasks.size() && !batch->finished_at; ++index) {
-      const Place place{batch, &batch->tasks[index], index};
-      if (place.task->state == TaskState::queued) {
-        end_cancelled(now, place);
-      } else if (place.task->state == TaskState::in_flight) {
-        const Session& holder = *sessions_[place.task->session];
-        if (holder.connected) {
-          cancels_.emplace_back(holder.id, place.id());
-        } else {
-          end_cancelled(now, place);
-        }
-      }
-    }
-    if (!batch->finished_at) lower_due(*batch, now.steady + kCancelWait);
+    batch->scan_position = 0;
+    batch->scan_due = kNever;
+    set_due(*batch, now.steady);  // until the scan has been through all of it
+    std::size_t budget = work_per_call_;
+    scan(now, *batch, budget);
+    due_news_ = true;  // ticks tell the holders, and do the rest
   }
   BatchView made = view(now, *batch);
   forget_batches(now);
@@ -223,6 +215,7 @@ std::string TaskTable::audit() const {
   std::unordered_map<std::uint32_t, std::uint64_t> held_counts;
   std::uint64_t living = 0;
   std::uint64_t lines_of_finished = 0;
+  std::uint64_t lines_of_open = 0;
   for (const auto& [number, owned] : batches_) {
     const StoredBatch& batch = *owned;
     const std::string where = "batch " + std::to_string(number) + ": ";
@@ -235,7 +228,8 @@ std::string TaskTable::audit() const {
         case TaskState::queued:
           ++counted.queued;
           ++open;
-          if (batch.due > batch.start_by(batch.bindings[task.binding]) + std::chrono::seconds(2)) {
+          if (batch.due > std::max(batch.start_by(batch.bindings[task.binding]), ticked_) +
+                              std::chrono::seconds(2)) {
             return where + "a queued task is due long before its batch";
           }
           break;
@@ -261,7 +255,7 @@ std::string TaskTable::audit() const {
     if (!batch.ledger.balanced()) return where + "the ledger does not balance";
     if (batch.lines.size() != batch.tasks.size() - open) return where + "not a line an end";
     if (batch.finished_at.has_value() != (open == 0)) return where + "finished is wrong";
-    if (batch.finished_at) lines_of_finished += batch.lines.size();
+    (batch.finished_at ? lines_of_finished : lines_of_open) += batch.lines.size();
     std::vector<bool> seen(batch.tasks.size());
     for (const std::uint32_t line : batch.lines) {
       if (seen[line >> kVerdictBits]) return where + "a task with two lines";
@@ -295,6 +289,7 @@ std::string TaskTable::audit() const {
   if (total_.queued + total_.in_flight != living) return "the total is not what the batches are";
   if (!total_.balanced()) return "the total does not balance";
   if (lines_of_finished != results_kept_) return "results kept";
+  if (lines_of_open != results_open_) return "results of unfinished batches";
   for (const auto& [key, lane] : lanes_) {
     const auto& [queued, shunned] = lane_counts[lane->lane.id];
     if (queued != lane->queued || shunned != lane->shunned) return "a lane's count";

@@ -11,8 +11,8 @@
 namespace probekit::store {
 namespace {
 
-/// Tasks looked at in one tick; the rest follows in the next, which is asked for at once.
-constexpr std::size_t kTickBudget = 50'000;
+/// Batches forgotten in one call at most.
+constexpr std::size_t kForgottenPerCall = 1000;
 /// A batch whose tasks have many different deadlines is walked over this often at most, and
 /// seldomer the larger it is, so that scans cost about a hundredth of the time.
 constexpr std::chrono::milliseconds kScanIntervalMin{10};
@@ -22,20 +22,22 @@ constexpr std::chrono::milliseconds kTickInterval{1000};
 }  // namespace
 
 StoreTick TaskTable::tick(Now now) {
-  std::size_t budget = kTickBudget;
-  end_host_busy_delays(now);
+  ticked_ = now.steady;
+  std::size_t budget = work_per_call_;
+  end_host_busy_delays(now, budget);
   while (!sessions_due_.empty() && sessions_due_.begin()->first <= now.steady && budget > 0) {
     Session& session = *find_session(sessions_due_.begin()->second);
-    budget -= std::min<std::size_t>(budget, session.held + 1);
+    --budget;
     if (session.held == 0 && session.lost_at + kLostSessionKept <= now.steady) {
       forget_session(session);
     } else {
-      give_up(now, session);
+      tell_requeued(session, give_up(now, session, budget));
     }
   }
   expire_due(now, budget);
   expire_for_absent_agents(now, budget);
-  forget_batches(now);
+  const bool more = forget_batches(now) || budget == 0;
+  due_news_ = false;  // what is left is told by `next`
 
   StoreTick tick;
   tick.expired = std::exchange(expired_since_tick_, 0);
@@ -56,7 +58,7 @@ StoreTick TaskTable::tick(Now now) {
   if (!busy_.empty()) next = std::min(next, busy_.front().first);
   if (!sessions_due_.empty()) next = std::min(next, sessions_due_.begin()->first);
   if (!batches_due_.empty()) next = std::min(next, batches_due_.begin()->first);
-  if (budget == 0) next = now.steady;
+  if (more) next = now.steady;
   tick.next = std::max(std::chrono::milliseconds(1),
                        std::chrono::ceil<std::chrono::milliseconds>(next - now.steady));
   return tick;
@@ -95,24 +97,21 @@ bool TaskTable::scan(Now now, StoredBatch& batch, std::size_t& budget) {
     }
     ++batch.scan_position;
     --budget;
+    ++work_done_;
     const Place place{&batch, &batch.tasks[index], index};
-    const Binding& binding = place.binding();
     SteadyTime due = kNever;
-    if (place.task->state == TaskState::queued) {
-      due = batch.start_by(binding);
+    if (batch.cancelled_at) {
+      due = scan_cancelled(now, place);
+    } else if (place.task->state == TaskState::queued) {
+      due = batch.start_by(place.binding());
       if (due < now.steady) {
         expire_queued(now, place);
         due = kNever;
       }
     } else if (place.task->state == TaskState::in_flight) {
-      due = batch.deadline(binding);
-      if (batch.cancelled_at) due = std::min(due, *batch.cancelled_at + kCancelWait);
+      due = batch.deadline(place.binding());
       if (due <= now.steady) {
-        if (batch.cancelled_at) {
-          end_cancelled(now, place);
-        } else {
-          expire_held(now, place);
-        }
+        expire_held(now, place);
         due = kNever;
       }
     }
@@ -126,6 +125,28 @@ bool TaskTable::scan(Now now, StoredBatch& batch, std::size_t& budget) {
   batch.scan_due = kNever;
   set_due(batch, due);
   return true;
+}
+
+/// Ends it, or tells its holder once and says until when to wait for an answer.
+SteadyTime TaskTable::scan_cancelled(Now now, Place place) {
+  StoredTask& task = *place.task;
+  if (task.state == TaskState::queued) {
+    end_cancelled(now, place);
+    return kNever;
+  }
+  if (task.state != TaskState::in_flight) return kNever;
+  const Session& holder = *sessions_[task.session];
+  const SteadyTime due =
+      std::min(place.batch->deadline(place.binding()), *place.batch->cancelled_at + kCancelWait);
+  if (!holder.connected || due <= now.steady) {
+    end_cancelled(now, place);
+    return kNever;
+  }
+  if ((task.flags & StoredTask::kCancelTold) == 0) {
+    task.flags |= StoredTask::kCancelTold;
+    cancels_.emplace_back(holder.id, place.id());
+  }
+  return due;
 }
 
 void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
@@ -145,6 +166,7 @@ void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
       BatchQueue* queue = lane.ring;
       lane.ring = queue->next;
       StoredBatch& batch = *queue->batch;
+      if (batch.cancelled_at) continue;  // they end as cancelled
       const SteadyTime since =
           known ? std::max(agent->second.away_since, batch.accepted_at) : batch.accepted_at;
       if (now.steady - since <= kAgentAwayMax) continue;
@@ -155,10 +177,10 @@ void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
           return;
         }
         --budget;
+        ++work_done_;
         const BatchQueue& from = batch.queues[number];
         const std::uint32_t index = from.shunned.count > 0 ? from.shunned.head : from.ready.head;
-        end_expired(now, Place{&batch, &batch.tasks[index], index},
-                    known ? ExpiryReason::agent_lost : ExpiryReason::no_agent, text);
+        end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::agent_lost, text);
       }
     }
   }
@@ -166,10 +188,13 @@ void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
 
 /// Whole finished batches, the oldest first. The newest stays whatever its size, and the oldest
 /// while somebody is reading it, unless there are twice as many lines as are to be kept.
-void TaskTable::forget_batches(Now now) {
+/// True: there are more, for the next call.
+bool TaskTable::forget_batches(Now now) {
+  std::size_t left = kForgottenPerCall;
   while (results_kept_ > results_kept_max_ && finished_.size() > 1) {
     StoredBatch& oldest = *find(finished_.front());
-    if (oldest.read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return;
+    if (oldest.read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return false;
+    if (left-- == 0) return true;
     finished_.pop_front();
     results_kept_ -= oldest.lines.size();
     listed_.erase(oldest.id.value);
@@ -178,6 +203,7 @@ void TaskTable::forget_batches(Now now) {
     forgotten_.push_back(std::move(at->second));
     batches_.erase(at);
   }
+  return false;
 }
 
 }  // namespace probekit::store

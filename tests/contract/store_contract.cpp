@@ -34,6 +34,14 @@ class Listener final : public StoreObserver {
     const std::lock_guard<std::mutex> lock(mutex_);
     batches_.insert(batches.begin(), batches.end());
   }
+  void on_due() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    due_ = true;
+  }
+  bool take_due() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(due_, false);
+  }
   std::vector<Lane> take_lanes() {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::vector<Lane> lanes;
@@ -50,6 +58,7 @@ class Listener final : public StoreObserver {
   std::mutex mutex_;
   std::map<LaneId, Lane> lanes_;
   std::set<BatchId> batches_;
+  bool due_ = false;
 };
 
 /// A store and the few calls the contract is made of.
@@ -408,6 +417,7 @@ void check_records(const MakeStore& make) {
         value_of<BatchView>([&](auto done) { subject.store->cancel(batch, std::move(done)); });
     CHECK(view.info.ledger.cancelled == 1);
     CHECK(view.info.ledger.in_flight == 3);
+    run_until([&] { return subject.listener.take_due(); });
     CHECK(subject.tick().cancel.size() == 3);
     subject.record(session, {passed(tasks[0]), said(tasks[1], Outcome::Kind::cancelled)});
     CHECK(subject.ledger(batch).done == 1);

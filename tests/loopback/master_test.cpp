@@ -16,9 +16,11 @@
 #include "probekit/stores.hpp"
 #include "probekit/testing/scripted_prober.hpp"
 #include "support/catch.hpp"
+#include "support/held_executor.hpp"
 #include "support/raw_agent.hpp"
 #include "support/run_until.hpp"
 #include "support/stalling_store.hpp"
+#include "support/store_answer.hpp"
 
 namespace probekit {
 namespace {
@@ -135,6 +137,13 @@ TEST_CASE("submit is all or nothing, and names the target that is wrong", "[mast
   CHECK_FALSE(world.master.submit(request));
   request.agents.names = {"a b"};
   CHECK_FALSE(world.master.submit(request));
+  request.agents.names = {"a", "b", "a"};
+  const auto twice = world.master.submit(request);
+  REQUIRE_FALSE(twice);
+  CHECK_THAT(twice.error().message(), Catch::Contains("named twice"));
+  request.agents.names.clear();
+  for (int i = 0; i < 257; ++i) request.agents.names.push_back("a" + std::to_string(i));
+  CHECK_FALSE(world.master.submit(request));
   ProbeSpec spec;
   spec.target = "http://127.0.0.1/";
   spec.timeout = 0ms;
@@ -223,6 +232,44 @@ TEST_CASE("cancel ends what is queued at once and what is in flight when confirm
   run_until([&] { return batch.ledger().ended(); });
   check(batch.ledger(), 0, 0, 1, 0, 29);
   CHECK(batch.info()->state == BatchState::cancelled);
+}
+
+TEST_CASE("a cancel reaches those who hold the tasks at once", "[master]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 100);
+  const SteadyTime begin = system_clock()->steady_now();
+  for (int i = 0; i < 10; ++i) {
+    Batch batch = world.submit(2);
+    const auto tasks = agent->wait_for_tasks(2);
+    REQUIRE(batch.cancel());
+    CHECK(agent->wait_for<Cancel>().tasks.size() == 2);
+    agent->give_back(tasks, Returned::cancelled);
+    run_until([&] { return batch.ledger().ended(); });
+  }
+  // Were it told at the next tick, each would take half a second, give or take half a second.
+  CHECK(system_clock()->steady_now() - begin < 3s);
+}
+
+TEST_CASE("an agent that holds very much is asked about all of it", "[master][resume]") {
+  constexpr std::size_t kTasks = 9000;  // several slices
+  World world;
+  auto agent = world.agent();
+  const std::string store = agent->join("a1").store;
+  agent->grant(0, kTasks);
+  Batch batch = world.submit(kTasks);
+  const auto tasks = agent->wait_for_tasks(kTasks);
+  agent->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  std::vector<Held::Item> held;
+  for (std::size_t i = 0; i < kTasks; i += i < 6000 ? 1 : 2) {
+    held.push_back({tasks[i].task, 1, HeldState::running});
+  }
+  const Welcome welcome = agent->join("a1", "one", held, store);
+  REQUIRE(welcome.wanted.size() == held.size());
+  for (std::size_t i = 0; i < held.size(); ++i) REQUIRE(welcome.wanted[i] == held[i].task);
+  check(batch.ledger(), kTasks - held.size(), held.size(), 0, 0, 0);
 }
 
 TEST_CASE("tasks of a lost agent go to another as a new attempt", "[master][lease]") {
@@ -350,7 +397,91 @@ TEST_CASE("a task an agent cannot probe goes to another", "[master]") {
   CHECK(first->tasks_waiting() == 0);
 }
 
+TEST_CASE("what a slow store took of a task's time is not promised to the agent", "[master]") {
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{World::defaults(), store};
+  auto agent = world.agent();
+  agent->join("a1");
+  BatchRequest request = World::request(1);
+  request.options.deadline = 60s;
+  REQUIRE(world.master.submit(request));
+  store->stall(test::StallingStore::Stall::completions);
+  agent->grant(0, 1);
+  const SteadyTime stalled = system_clock()->steady_now();
+  run_until([&] { return system_clock()->steady_now() - stalled > 1500ms; });
+  store->go_on();
+  const auto tasks = agent->wait_for_tasks(1);
+  CHECK(tasks[0].left < 59s);
+  CHECK(tasks[0].left > 30s);
+}
+
+TEST_CASE("results sent again after a cut are in the master's time, too", "[master][resume]") {
+  World world;
+  auto agent = world.agent();
+  const std::string store = agent->join("a1").store;
+  const Heartbeat first = agent->wait_for<Heartbeat>();
+  Heartbeat beat;  // its clock is an hour ahead
+  beat.seq = 1;
+  beat.echo = first.seq;
+  beat.sent_us = first.sent_us + 3'600'000'000;
+  agent->say(beat);
+  run_until([&] { return world.info("a1").clock_offset_ms < -3'500'000; });
+  agent->grant(0, 2);
+  Batch batch = world.submit(2);
+  const auto tasks = agent->wait_for_tasks(2);
+  agent->pass({tasks[0]});
+  agent->wait_for_ack(1);
+  agent->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  agent->join("a1", "one", {{tasks[1].task, 1, HeldState::finished}}, store);
+  agent->pass({tasks[1]});  // before the new session knows the clock
+  agent->wait_for_ack(1);
+  std::vector<SystemTime> started;
+  for (const TaskResult& line : batch.results()) started.push_back(line.started_at);
+  REQUIRE(started.size() == 2);
+  CHECK(started[0] == started[1]);
+}
+
 // -- agents that lie ------------------------------------------------------------------------------
+
+TEST_CASE("what an agent returns and does not have is acked and counted", "[master][hostile]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 1);
+  Batch batch = world.submit(1);
+  const auto tasks = agent->wait_for_tasks(1);
+  agent->give_back(tasks, Returned::draining);
+  agent->give_back(tasks, Returned::draining);
+  agent->wait_for_ack(2);
+  check(batch.ledger(), 1, 0, 0, 0, 0);
+  CHECK(world.master.status().returns_not_held == 1);
+}
+
+TEST_CASE("an agent's clock has no part in how busy it is", "[master][hostile]") {
+  MasterOptions options = World::defaults();
+  options.heartbeat_interval = 20ms;
+  options.dead_after = 60s;
+  World world{options};
+  auto agent = world.agent();
+  agent->join("a1");
+  Heartbeat beat;
+  beat.running = 10;  // all its slots
+  const auto say = [&](std::int64_t sent_us, std::int64_t cpu_us) {
+    for (int i = 0; i < 3; ++i) agent->wait_for<Heartbeat>();
+    ++beat.seq;
+    beat.sent_us = sent_us;
+    beat.cpu_us = cpu_us;
+    beat.queued = 4 + beat.seq;
+    agent->say(beat);
+    run_until([&] { return world.info("a1").queued == beat.queued; });
+    return world.info("a1").diagnosis.verdict;
+  };
+  say(0, 0);
+  CHECK(say(1, 100) == DiagnosisVerdict::targets_slow);  // its clock stood still
+  CHECK(say(0, 200) == DiagnosisVerdict::targets_slow);  // and went back
+  CHECK_FALSE(agent->is_closed());
+}
 
 TEST_CASE("repeated, unknown and unusable results are acked and counted", "[master][hostile]") {
   World world;
@@ -455,7 +586,7 @@ TEST_CASE("results beyond the window end the session, which loses nothing", "[ma
 
 TEST_CASE("while the store stands still, windows shrink and heartbeats go on", "[master]") {
   MasterOptions options = World::defaults();
-  options.uncommitted_bytes_max = 2 * kResultsBytesMin;
+  options.uncommitted_bytes_max = 1024 * 1024;
   options.heartbeat_interval = 20ms;
   const auto store = std::make_shared<test::StallingStore>(make_memory_store());
   World world{options, store};
@@ -463,8 +594,8 @@ TEST_CASE("while the store stands still, windows shrink and heartbeats go on", "
   const Welcome welcome = agent->join("a1");
   CHECK(welcome.results_bytes == 1024 * 1024);
   agent->grant(0, 10);
-  Batch batch = world.submit(6);
-  const auto tasks = agent->wait_for_tasks(6);
+  Batch batch = world.submit(10);
+  const auto tasks = agent->wait_for_tasks(10);
   store->stall(test::StallingStore::Stall::completions);
   for (const auto& task : tasks) {
     Results::Item item;
@@ -476,9 +607,43 @@ TEST_CASE("while the store stands still, windows shrink and heartbeats go on", "
   for (int i = 0; i < 5; ++i) agent->wait_for<Heartbeat>();
   CHECK_FALSE(agent->is_closed());
   store->go_on();
-  agent->wait_for_ack(6);
+  agent->wait_for_ack(10);
   run_until([&] { return agent->wait_for<Heartbeat>().results_bytes == 1024U * 1024U; });
-  CHECK(batch.ledger().done == 6);
+  CHECK(batch.ledger().done == 10);
+}
+
+TEST_CASE("the windows of all agents fit into what may wait for the store", "[master]") {
+  MasterOptions options = World::defaults();
+  options.uncommitted_bytes_max = 3 * kResultsBytesMin;
+  options.results_bytes = 2 * kResultsBytesMin;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{options, store};
+  auto a = world.agent();
+  CHECK(a->join("a").results_bytes == 2 * kResultsBytesMin);
+  auto b = world.agent();
+  CHECK(b->join("b").results_bytes == kResultsBytesMin);
+  auto c = world.agent();
+  CHECK(c->join("c").results_bytes == kResultsBytesMin);  // the least there is
+  SECTION("an agent is held to the window it was told") {
+    b->grant(0, 10);
+    Batch batch = world.submit(3);
+    const auto tasks = b->wait_for_tasks(3);
+    store->stall(test::StallingStore::Stall::calls);
+    for (const auto& task : tasks) {
+      Results::Item item;
+      item.task = task.task;
+      item.result = passed_with(60'000);
+      b->say_items({item});
+    }
+    CHECK_THAT(b->wait_for_close().text, Catch::Contains("results window overdrawn"));
+    store->go_on();
+  }
+  SECTION("one that leaves makes room") {
+    a->cut();
+    c->cut();
+    run_until([&] { return world.master.status().agents_connected == 1; });
+    CHECK(world.agent()->join("d").results_bytes == 2 * kResultsBytesMin);
+  }
 }
 
 TEST_CASE("connections that never say hello are closed", "[master][hostile]") {
@@ -539,6 +704,193 @@ TEST_CASE("an asynchronous read answers empty when its time is up", "[master][re
   CHECK(page->count == 0);
 }
 
+TEST_CASE("a wait without end waits", "[master][results]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(0, 1);
+  Batch batch = world.submit(1);
+  const auto tasks = agent->wait_for_tasks(1);
+  std::promise<Expected<ResultPage>> answer;
+  batch.read_results("", 10, std::chrono::milliseconds::max(),
+                     [&](auto page) { answer.set_value(std::move(page)); });
+  std::promise<Expected<void>> drained;
+  world.master.drain(std::chrono::milliseconds::max(),
+                     [&](Expected<void> done) { drained.set_value(std::move(done)); });
+  auto waits = drained.get_future();
+  CHECK(waits.wait_for(100ms) == std::future_status::timeout);
+  agent->pass(tasks);
+  const auto page = answer.get_future().get();
+  REQUIRE(page);
+  CHECK(page->count == 1);
+  CHECK(waits.get());
+}
+
+TEST_CASE("a line that cannot be read is one result, and the others follow", "[master][results]") {
+  World world;
+  Batch batch = world.submit(3);
+  // Recorded past everything that checks results.
+  TaskStore& store = *world.store;
+  const SessionId session = test::value_of<TaskStore::SessionOpened>([&](auto done) {
+                              store.open_session("odd", std::move(done));
+                            }).session;
+  LeaseRequest request{session, {}, 3};
+  for (const Lane& lane : store.lanes()) request.lanes.push_back(lane.id);
+  const auto leased =
+      test::value_of<LeaseReply>([&](auto done) { store.lease(request, std::move(done)); });
+  REQUIRE(leased.tasks.size() == 3);
+  std::vector<Outcome> outcomes;
+  for (const LeasedTask& task : leased.tasks) {
+    Outcome& outcome = outcomes.emplace_back();
+    outcome.task = task.task;
+    outcome.verdict = Verdict::passed;
+    outcome.fields = R"("verdict":"passed","failure":null,"started_at":"2026-01-01T00:00:00.000Z",)"
+                     R"("duration_us":1,"suspect":false)";
+  }
+  outcomes[1].fields.replace(outcomes[1].fields.find("2026-01"), 7, "someday");
+  test::value_of<OutcomeReport>(
+      [&](auto done) { store.record(session, outcomes, std::move(done)); });
+  std::vector<TaskResult> lines;
+  ResultRange results = batch.results();
+  for (const TaskResult& line : results) lines.push_back(line);
+  CHECK_FALSE(results.error());
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].verdict == Verdict::passed);
+  CHECK(lines[2].verdict == Verdict::passed);
+  CHECK(lines[1].verdict == Verdict::failed);
+  REQUIRE(lines[1].failure);
+  CHECK(lines[1].failure->kind == FailureKind::internal);
+  CHECK_THAT(lines[1].failure->message, Catch::Contains("started_at"));
+  CHECK(lines[1].target == "http://127.0.0.1:8080/1");
+  CHECK(lines[1].batch == batch.id());
+  CHECK(lines[1].agent == "odd");
+  CHECK_FALSE(lines[1].task.empty());
+}
+
+TEST_CASE("reads that meet the results they wait for leave nothing behind", "[master][results]") {
+  constexpr std::size_t kTasks = 3000;
+  std::weak_ptr<TaskStore> store;
+  {
+    World world;
+    store = world.store;
+    auto agent = world.agent();
+    agent->join("a1");
+    agent->grant(0, kTasks);
+    Batch batch = world.submit(kTasks);
+    const auto tasks = agent->wait_for_tasks(kTasks);
+    const auto read = [&batch] {
+      for (std::string after;;) {
+        std::promise<Expected<ResultPage>> answer;
+        batch.read_results(after, 1, 30s, [&](auto page) { answer.set_value(std::move(page)); });
+        const auto page = answer.get_future().get();
+        if (!page || page->next.empty()) return;
+        after = page->next;
+      }
+    };
+    std::thread readers[] = {std::thread{read}, std::thread{read}};
+    for (const auto& task : tasks) agent->pass({task});
+    for (std::thread& reader : readers) reader.join();
+  }
+  CHECK(store.expired());
+}
+
+TEST_CASE("stop runs the callbacks that wait, and later calls are answered", "[master][stop]") {
+  const auto executor = std::make_shared<test::HeldExecutor>();
+  MasterOptions options = World::defaults();
+  options.executor = executor;
+  std::optional<Batch> batch;
+  std::vector<std::string> heard;
+  const auto page_heard = [&](const char* what) {
+    return [&heard, what](const Expected<ResultPage>& page) {
+      heard.push_back(std::string{what} + (page ? " page" : " " + page.error().code().message()));
+    };
+  };
+  const auto drain_heard = [&](const char* what) {
+    return [&heard, what](const Expected<void>& drained) {
+      heard.push_back(std::string{what} +
+                      (drained ? " drained" : " " + drained.error().code().message()));
+    };
+  };
+  const std::string closed = " " + make_error_code(errc::closed).message();
+  {
+    World world{options};
+    auto agent = world.agent();
+    agent->join("a1");
+    agent->grant(0, 1);
+    batch = world.submit(1);
+    agent->wait_for_tasks(1);
+    batch->read_results("", 10, 30s, page_heard("waiting"));
+    world.master.drain(30s, drain_heard("draining"));
+    CHECK(executor->waiting() == 0);
+    world.master.stop();
+    CHECK(heard == std::vector<std::string>{"waiting" + closed, "draining" + closed});
+    executor->run();
+    CHECK(heard.size() == 2);
+
+    world.master.drain(30s, drain_heard("late"));
+    batch->read_results("", 10, 0ms, page_heard("late"));
+    CHECK(heard.size() == 2);  // not inside the call
+    executor->run();
+  }
+  batch->read_results("", 10, 30s, page_heard("latest"));
+  executor->run();
+  CHECK(heard == std::vector<std::string>{"waiting" + closed, "draining" + closed, "late" + closed,
+                                          "late" + closed, "latest" + closed});
+}
+
+TEST_CASE("two may stop a master at once, one of them in a callback", "[master][stop]") {
+  World world;
+  std::promise<void> entered;
+  std::atomic<bool> left{false};
+  world.master.drain(30s, [&](const Expected<void>&) {
+    entered.set_value();
+    // Until the other has ended everything and waits for this callback.
+    run_until([&] {
+      const auto refused = world.master.submit(World::request(1));
+      return !refused && refused.error().code() == errc::closed;
+    });
+    world.master.stop();
+    left = true;
+  });
+  entered.get_future().wait();
+  world.master.stop();
+  CHECK(left);
+}
+
+TEST_CASE("another master takes over a store whose first one stopped", "[master][stop]") {
+  MasterOptions options = World::defaults();
+  const auto store = make_memory_store();
+  options.resume_grace = 300ms;
+  auto first = std::make_unique<World>(options, store);
+  auto stays = first->agent();
+  const std::string store_id = stays->join("stays").store;
+  stays->grant(0, 2);
+  const std::string id = first->submit(2).id();
+  const auto held = stays->wait_for_tasks(2);
+  auto gone = first->agent();
+  gone->join("gone");
+  gone->grant(0, 3);
+  const std::string other = first->submit(3).id();
+  gone->wait_for_tasks(3);
+  first->master.stop();
+
+  World second{options, store};
+  auto again = second.agent();
+  const Welcome welcome = again->join(
+      "stays", "one",
+      {{held[0].task, 1, HeldState::running}, {held[1].task, 1, HeldState::finished}}, store_id);
+  CHECK(welcome.wanted.size() == 2);
+  again->pass(held);
+  again->grant(0, 10);
+  const auto tasks = again->wait_for_tasks(3);  // those of the agent that is gone
+  again->pass(tasks);
+  const auto batch = second.master.batch(id);
+  const auto others = second.master.batch(other);
+  REQUIRE(batch);
+  REQUIRE(others);
+  run_until([&] { return batch->ledger().done == 2 && others->ledger().done == 3; });
+}
+
 TEST_CASE("stop ends everyone who waits", "[master][stop]") {
   World world;
   auto agent = world.agent();
@@ -552,9 +904,11 @@ TEST_CASE("stop ends everyone who waits", "[master][stop]") {
     error = results.error();
   }};
   std::atomic<bool> answered{false};
-  batch.read_results("", 10, 30s, [&](auto page) { answered = !page; });
+  batch.read_results("", 10, 30s,
+                     [&](auto page) { answered = !page && page.error().code() == errc::closed; });
   run_until([&] { return world.master.status().agents_connected == 1; });
   world.master.stop();
+  CHECK(answered);
   world.master.stop();
   reader.join();
   REQUIRE(error);
@@ -753,8 +1107,24 @@ TEST_CASE("options that make no sense are refused by name", "[master]") {
   refused([](MasterOptions& o) { o.results_bytes = 1; }, "results_bytes");
   refused([](MasterOptions& o) { o.handshakes_per_second = 0; }, "handshakes_per_second");
   refused([](MasterOptions& o) { o.dead_after = 1ms; }, "dead_after");
+  refused([](MasterOptions& o) { o.dead_after = 29'999ms; }, "dead_after");
+  refused([](MasterOptions& o) { o.dead_after = std::chrono::milliseconds::max(); }, "dead_after");
+  refused(
+      [](MasterOptions& o) {
+        o.heartbeat_interval = 601s;
+        o.dead_after = 1h;
+      },
+      "heartbeat_interval");
+  refused([](MasterOptions& o) { o.resume_grace = std::chrono::milliseconds::max(); },
+          "resume_grace");
+  refused([](MasterOptions& o) { o.time_to_first_message = std::chrono::milliseconds::max(); },
+          "time_to_first_message");
   refused([](MasterOptions& o) { o.heartbeat_interval = 0ms; }, "heartbeat_interval");
   CHECK_THROWS_AS(Master(nullptr), std::invalid_argument);
+  World world;
+  const auto url = world.master.listen(nullptr);
+  REQUIRE_FALSE(url);
+  CHECK(url.error().code() == errc::invalid_argument);
 }
 
 }  // namespace

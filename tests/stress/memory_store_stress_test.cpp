@@ -30,6 +30,7 @@ class Observer final : public StoreObserver {
     heard();
     for (const BatchId id : batches) store_.batch_name(id);
   }
+  void on_due() override { heard(); }
   std::atomic<int> overlaps{0};
   std::atomic<int> calls{0};
 

@@ -3,6 +3,7 @@
 
 #include "support/raw_agent.hpp"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -124,8 +125,20 @@ Welcome RawAgent::join(std::string name, std::string instance, std::vector<Held:
   Hello message = hello(std::move(name), std::move(instance), held.size());
   message.store = std::move(store);
   say(message);
-  if (!held.empty()) say(Held{std::move(held), true});
-  return wait_for<Welcome>();
+  constexpr std::size_t kHeldPerMessage = 1000;
+  for (std::size_t from = 0; from < held.size(); from += kHeldPerMessage) {
+    const std::size_t to = std::min(from + kHeldPerMessage, held.size());
+    say(Held{{held.begin() + static_cast<std::ptrdiff_t>(from),
+              held.begin() + static_cast<std::ptrdiff_t>(to)},
+             to == held.size()});
+  }
+  Welcome welcome = wait_for<Welcome>();
+  while (!welcome.last) {
+    const Wanted more = wait_for<Wanted>();
+    welcome.wanted.insert(welcome.wanted.end(), more.tasks.begin(), more.tasks.end());
+    welcome.last = more.last;
+  }
+  return welcome;
 }
 
 void RawAgent::grant(std::uint64_t high, std::uint64_t other) { say(Credit{high, other}); }

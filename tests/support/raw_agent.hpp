@@ -38,7 +38,7 @@ class RawAgent final : private ConnectionObserver {
   void close(CloseCode code);
 
   static protocol::Hello hello(std::string name, std::string instance, std::uint64_t holds = 0);
-  /// Connects, says hello and what it holds, and waits for the welcome.
+  /// Connects, says hello and what it holds, and waits for the welcome, with all that is wanted.
   protocol::Welcome join(std::string name, std::string instance = "one",
                          std::vector<protocol::Held::Item> held = {}, std::string store = {});
   void grant(std::uint64_t high, std::uint64_t other);

@@ -216,13 +216,25 @@ TEST_CASE("a session gets only kinds it can probe", "[dispatch]") {
   CHECK(fleet.got[2] == 5);
 }
 
+TEST_CASE("the leases of a session share its room in the send buffer", "[dispatch]") {
+  Fleet fleet;
+  fleet.join(1, 10, 10);
+  fleet.lanes.tasks = {{7, 5}, {8, 5}};
+  fleet.dispatcher.set_send_room(1, 3000);
+  fleet.dispatcher.on_ready({lane(7, Priority::low), lane(8, Priority::high)});
+  const auto asks = fleet.dispatcher.next(kStart);
+  REQUIRE(asks.size() == 2);
+  CHECK(asks[0].request.bytes_max + asks[1].request.bytes_max == 3000);
+}
+
 TEST_CASE("drained and backlogged sessions get nothing until that ends", "[dispatch]") {
   Fleet fleet;
   fleet.join(1, 0, 2);
   fleet.lanes.tasks[7] = 5;
   const bool drained = GENERATE(true, false);
   const auto set = [&](bool on) {
-    drained ? fleet.dispatcher.set_drained(1, on) : fleet.dispatcher.set_backlogged(1, on);
+    drained ? fleet.dispatcher.set_drained(1, on)
+            : fleet.dispatcher.set_send_room(1, on ? 0 : 1000);
   };
   set(true);
   fleet.dispatcher.on_ready({lane(7, Priority::low)});
