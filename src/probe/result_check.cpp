@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 
 #include "json/json_cursor.hpp"
@@ -89,7 +90,8 @@ constexpr std::size_t kDigitsSafe = 300;
 /// Recurses as deep as the cursor allows.
 class ResultCheck::Walk {
  public:
-  Walk(json::Cursor& in, std::vector<std::string>& keys) : in_(in), keys_(keys) {}
+  Walk(std::string_view text, json::Cursor& in, ResultCheck& check)
+      : text_(text), in_(in), keys_(check.keys_), unescaped_(check.unescaped_) {}
 
   bool value(const Shape& shape) {
     switch (shape.kind) {
@@ -142,14 +144,33 @@ class ResultCheck::Walk {
     std::string_view key;
     for (in_.enter_object(); in_.next_member(key);) {
       const Shape& member = shape.of(key);
-      keys_.emplace_back(key);
+      keys_.push_back(lasting(key));
       if (!value(member)) return false;
     }
-    const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(before);
-    std::sort(first, keys_.end());
-    if (std::adjacent_find(first, keys_.end()) != keys_.end()) in_.fail("a key stands twice");
+    if (has_twice(before)) in_.fail("a key stands twice");
     keys_.resize(before);
     return in_.ok();
+  }
+
+  // A key without escapes is a part of the text; another lives until the next one.
+  std::string_view lasting(std::string_view key) {
+    const std::less<const char*> before;
+    const bool part =
+        !before(key.data(), text_.data()) && before(key.data(), text_.data() + text_.size());
+    return part ? key : unescaped_.emplace_back(key);
+  }
+
+  bool has_twice(std::size_t from) {
+    constexpr std::size_t kFew = 12;  // comparing all is faster than sorting
+    const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(from);
+    if (keys_.size() - from > kFew) {
+      std::sort(first, keys_.end());
+      return std::adjacent_find(first, keys_.end()) != keys_.end();
+    }
+    for (auto one = first; one != keys_.end(); ++one) {
+      if (std::find(first, one, *one) != one) return true;
+    }
+    return false;
   }
 
   bool number() {
@@ -161,15 +182,18 @@ class ResultCheck::Walk {
     return json::to_double(digits).has_value() || in_.fail("number out of range");
   }
 
+  const std::string_view text_;
   json::Cursor& in_;
-  std::vector<std::string>& keys_;
+  std::vector<std::string_view>& keys_;
+  std::deque<std::string>& unescaped_;
 };
 
 Expected<void> ResultCheck::check(std::string_view name, std::string_view json,
                                   std::size_t depth_max) {
   keys_.clear();
+  unescaped_.clear();
   json::Cursor cursor(json, depth_max);
-  Walk walk(cursor, keys_);
+  Walk walk(json, cursor, *this);
   if (walk.value(kMembers.of(name)) && cursor.finish()) return {};
   return cursor.error();
 }

@@ -7,6 +7,7 @@
 /// where a result is encoded and where it enters a master, so that the two agree.
 
 #include <cstddef>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,7 @@
 
 namespace probekit {
 
-/// *Threads*: one; its buffer is reused from call to call.
+/// *Threads*: one; its buffers are reused from call to call.
 class PROBEKIT_EXPORT ResultCheck {
  public:
   /// `json` is the value of the member `name`: valid JSON nested at most `depth_max`, no key twice
@@ -26,7 +27,8 @@ class PROBEKIT_EXPORT ResultCheck {
 
  private:
   class Walk;
-  std::vector<std::string> keys_;
+  std::vector<std::string_view> keys_;  // of the objects that are open
+  std::deque<std::string> unescaped_;   // what keys with escapes are views of
 };
 
 }  // namespace probekit

@@ -183,6 +183,9 @@ TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]
       R"("dns":{"additional":[{"class":{}}]})",
       R"("ping":{"a":1,"a":2})",
       R"("ping":[[[[{"a":1,"a":2}]]]])",
+      R"("ping":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,)"
+      R"("\u0062":1})",
+      R"("ping":{"\u0061":1,"\u0062":1,"\u0061":1})",
       R"("ping":)" + std::string(400, '9'),
       R"("ping":[-1e400])",
   };
@@ -203,6 +206,8 @@ TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]
       R"("http":{"hops":[{"url":"a"},{"url":"a"}],"body_bytes":9223372036854775807})",
       R"("dns":{"flags":[],"answers":[{"ttl":4294967295,"class":null,"more":{"a":[]}}]})",
       R"("ping":{"a":{"a":{"a":1}},"b":{"a":2}},"pong":[{"a":1},{"a":1}])",
+      R"("ping":{"\u0061":1,"\u0062":1,"\u0063":{"\u0061":1}})",
+      R"("ping":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1})",
       R"("ping":)" + std::string(299, '9'),
       R"("ping":)" + std::string(28, '[') + std::string(28, ']'),
       R"("sections_refused":["a"],"phases_refused":["b"])",
