@@ -29,11 +29,15 @@ build() {
   preset=$1
   shift
   echo "== $preset: build" >&2
-  cmake -S "$root" --preset "$preset" -B "$builds/$preset" -G Ninja >"$builds/$preset.configure.log" 2>&1 || {
+  # A folder that was configured by hand keeps its generator.
+  generator=
+  [ -e "$builds/$preset/CMakeCache.txt" ] || generator='-G Ninja'
+  # shellcheck disable=SC2086
+  cmake -S "$root" --preset "$preset" -B "$builds/$preset" $generator >"$builds/$preset.configure.log" 2>&1 || {
     cat "$builds/$preset.configure.log" >&2
     return 1
   }
-  cmake --build "$builds/$preset" -j "$(nproc)" -- "$@"
+  cmake --build "$builds/$preset" -j "$(nproc)" ${1:+--target "$@"}
 }
 
 run() {

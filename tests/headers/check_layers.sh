@@ -40,6 +40,7 @@ named 'curl/' 'curl' '^$'
 named 'ares' 'cares' '^$'
 named 'microhttpd' 'microhttpd' '^$'
 named 'openssl/' 'openssl|curl' '^$'
+named 'CLI/' 'cli11' '^$'
 complain "Catch2 outside tests/support" \
   "$(grep -rlE '#include <catch2/' src include examples tests --include='*.cpp' --include='*.hpp' |
     grep -v '^tests/support/catch' || true)"
