@@ -108,9 +108,4 @@ void Notifier::close() {
   }
 }
 
-bool Notifier::is_inside() const {
-  const std::lock_guard<std::mutex> lock{gate_->mutex};
-  return gate_->is_inside();
-}
-
 }  // namespace probekit

@@ -36,8 +36,6 @@ class PROBEKIT_EXPORT Notifier {
   /// after it returned. Called from within one of them it waits for none, so that two that stop the
   /// same owner do not wait for each other. Idempotent.
   void close();
-  /// Whether this thread is within a notification or an answer.
-  bool is_inside() const;
 
  private:
   struct Gate;
