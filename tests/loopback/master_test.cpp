@@ -767,31 +767,40 @@ TEST_CASE("a line that cannot be read is one result, and the others follow", "[m
   CHECK_FALSE(lines[1].task.empty());
 }
 
-TEST_CASE("reads that meet the results they wait for leave nothing behind", "[master][results]") {
-  constexpr std::size_t kTasks = 3000;
-  std::weak_ptr<TaskStore> store;
+TEST_CASE("reads that meet the progress they wait for leave nothing behind", "[master][results]") {
+  std::weak_ptr<TaskStore> kept;
   {
-    World world;
-    store = world.store;
+    const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+    kept = store;
+    World world{World::defaults(), store};
     auto agent = world.agent();
     agent->join("a1");
-    agent->grant(0, kTasks);
-    Batch batch = world.submit(kTasks);
-    const auto tasks = agent->wait_for_tasks(kTasks);
-    const auto read = [&batch] {
-      for (std::string after;;) {
-        std::promise<Expected<ResultPage>> answer;
-        batch.read_results(after, 1, 30s, [&](auto page) { answer.set_value(std::move(page)); });
-        const auto page = answer.get_future().get();
-        if (!page || page->next.empty()) return;
-        after = page->next;
-      }
-    };
-    std::thread readers[] = {std::thread{read}, std::thread{read}};
-    for (const auto& task : tasks) agent->pass({task});
+    agent->grant(0, 1);
+    Batch batch = world.submit(2);
+    agent->pass(agent->wait_for_tasks(1));
+    agent->wait_for_ack(1);
+    // There is a result, so whoever reads first ends the read: the caller, or a watcher that is
+    // told of progress while the caller is still on its way.
+    std::atomic<bool> over{false};
+    const BatchId id = *world.store->find_batch(batch.id());
+    std::thread mover{[&] {
+      while (!over) store->observer()->on_progress({id});
+    }};
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 3; ++i) {
+      readers.emplace_back([&batch] {
+        for (int round = 0; round < 3000; ++round) {
+          std::promise<Expected<ResultPage>> answer;
+          batch.read_results("", 1, 30s, [&](auto page) { answer.set_value(std::move(page)); });
+          if (!answer.get_future().get()) return;
+        }
+      });
+    }
     for (std::thread& reader : readers) reader.join();
+    over = true;
+    mover.join();
   }
-  CHECK(store.expired());
+  CHECK(kept.expired());
 }
 
 TEST_CASE("stop runs the callbacks that wait, and later calls are answered", "[master][stop]") {

@@ -93,7 +93,12 @@ Completion<T> StallingStore::gated(Completion<T> done) {
   };
 }
 
-void StallingStore::observe(StoreObserver* observer) { store_->observe(observer); }
+void StallingStore::observe(StoreObserver* observer) {
+  observer_ = observer;
+  store_->observe(observer);
+}
+
+StoreObserver* StallingStore::observer() const { return observer_; }
 
 void StallingStore::open_upload(NewBatch batch, Completion<std::uint64_t> done) {
   gate_->pass(&Gate::calls_held,

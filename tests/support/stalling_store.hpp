@@ -6,6 +6,7 @@
 /// A store that can stand still: while it does, calls are made on the store behind it only once it
 /// goes on, or are made and their completions held back. For tests of what masters do meanwhile.
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 
@@ -29,6 +30,8 @@ class StallingStore final : public TaskStore {
   void go_on();
   /// What is held back now.
   std::size_t held() const;
+  /// The one that was set last, for a test to tell it things; null: none.
+  StoreObserver* observer() const;
 
   void observe(StoreObserver* observer) override;
   void open_upload(NewBatch batch, Completion<std::uint64_t> done) override;
@@ -67,6 +70,7 @@ class StallingStore final : public TaskStore {
 
   const std::shared_ptr<TaskStore> store_;
   const std::shared_ptr<Gate> gate_;
+  std::atomic<StoreObserver*> observer_{nullptr};
 };
 
 }  // namespace probekit::test
