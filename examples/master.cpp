@@ -80,7 +80,14 @@ std::string fault_of(const Options& options) {
   if (options.store.rfind("sqlite:", 0) == 0 || options.store.rfind("postgres:", 0) == 0)
     return "--store: this version has only 'memory'";
   if (options.store != "memory") return "--store: '" + options.store + "' is not a store: memory";
-  if (options.master.heartbeat_interval * 2 > options.master.dead_after)
+  const auto& master = options.master;
+  for (const auto& [flag, value, most, text] :
+       {std::tuple{"--heartbeat-interval", master.heartbeat_interval, 600'000ms, "10m"},
+        std::tuple{"--time-to-first-message", master.time_to_first_message, 3'600'000ms, "1h"},
+        std::tuple{"--dead-after", master.dead_after, 3'600'000ms, "1h"},
+        std::tuple{"--resume-grace", master.resume_grace, 86'400'000ms, "24h"}})
+    if (value > most) return std::string{flag} + ": must be at most " + text;
+  if (master.heartbeat_interval * 2 > master.dead_after)
     return "--dead-after: must be at least twice --heartbeat-interval";
   return {};
 }
