@@ -73,7 +73,7 @@ struct BatchRequest {
 enum class BatchState : std::uint8_t { open, running, done, cancelled };
 PROBEKIT_EXPORT std::string_view to_string(BatchState state) noexcept;
 
-struct BatchInfo {
+struct BatchSnapshot {
   std::string id;
   std::string name;
   BatchState state = BatchState::running;
@@ -151,7 +151,7 @@ class PROBEKIT_EXPORT ResultRange {
 class PROBEKIT_EXPORT Batch {
  public:
   const std::string& id() const noexcept;
-  Expected<BatchInfo> info() const;
+  Expected<BatchSnapshot> info() const;
   Ledger ledger() const;
   ResultRange results() const;
   /// One page; when there is nothing yet it waits up to `wait`. `done` runs once, on the Executor,
@@ -162,7 +162,7 @@ class PROBEKIT_EXPORT Batch {
   /// None of it is given to an agent any more. Queued tasks end at once (of a very large batch some
   /// 10,000 do, and the rest within a second or so); those in flight when their agent, which is
   /// told right away, confirms or is lost, or after 10 s.
-  Expected<BatchInfo> cancel() const;
+  Expected<BatchSnapshot> cancel() const;
 
  private:
   friend class Master;
@@ -204,7 +204,7 @@ struct LastDisconnect {
 };
 
 /// One agent as the master sees it; a lost one stays listed.
-struct AgentInfo {
+struct AgentSnapshot {
   std::string name;
   std::string instance;
   std::vector<Label> tags;
@@ -276,7 +276,7 @@ class PROBEKIT_EXPORT Master {
   Expected<Upload> open_upload(const BatchRequest& request);
   /// *Errors*: not_found.
   Expected<Batch> batch(const std::string& id) const;
-  std::vector<AgentInfo> agents() const;
+  std::vector<AgentSnapshot> agents() const;
   MasterStatus status() const;
 
   /// Takes no new work, leases nothing more, records what arrives, closes agents with 1001. `done`

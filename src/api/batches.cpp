@@ -71,7 +71,7 @@ std::shared_ptr<Answer> list_batches(const Arrival& arrival) {
       std::string body;
       json::Writer writer(body);
       writer.begin_object().key("items").begin_array();
-      for (const BatchInfo& batch : list.items) write_batch(writer, batch);
+      for (const BatchSnapshot& batch : list.items) write_batch(writer, batch);
       writer.end_array().key("next");
       if (list.next.empty()) {
         writer.null();

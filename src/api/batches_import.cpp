@@ -18,14 +18,13 @@
 #include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
+#include "probe/task_times.hpp"
 
 namespace probekit::api {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::chrono::milliseconds kDeadlineDefault = std::chrono::hours(24);
-constexpr std::chrono::milliseconds kDeadlineMax = std::chrono::hours(24 * 366);
-constexpr std::chrono::milliseconds kDeadlineOverTimeout{2000};
 
 class ImportAnswer final : public ApiAnswer {
  public:

@@ -4,7 +4,6 @@
 #include "api/import_parser.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "base/text.hpp"
@@ -28,72 +27,7 @@ std::string shown(std::string_view target) {
   return text;
 }
 
-std::size_t hash_of(const ProbeOptions& options) {
-  std::size_t hash = std::hash<std::string>{}(options.kind);
-  const auto mix = [&hash](std::size_t value) { hash = (hash ^ value) * 0x9E3779B97F4A7C15ULL; };
-  mix(static_cast<std::size_t>(options.timeout.count()));
-  mix(options.deadline ? static_cast<std::size_t>(options.deadline->count()) : 0);
-  mix(static_cast<std::size_t>(options.priority));
-  mix(std::hash<std::string>{}(options.section));
-  for (const Label& label : options.labels) {
-    mix(std::hash<std::string>{}(label.key));
-    mix(std::hash<std::string>{}(label.value));
-  }
-  return hash;
-}
-
 }  // namespace
-
-// -- TaskSlice ------------------------------------------------------------------------------------
-
-void TaskSlice::add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
-                    const std::vector<std::string>& names) {
-  const Part part = keep(target);
-  if (names.empty()) entries_.push_back(Entry{part, {}, options});
-  for (const std::string& name : names) entries_.push_back(Entry{part, keep(name), options});
-}
-
-std::vector<NewTask> TaskSlice::tasks() const {
-  std::vector<NewTask> tasks;
-  tasks.reserve(entries_.size());
-  for (const Entry& entry : entries_) {
-    tasks.push_back(NewTask{view(entry.target), entry.options, view(entry.agent)});
-  }
-  return tasks;
-}
-
-void TaskSlice::clear() {
-  text_.clear();
-  entries_.clear();
-}
-
-TaskSlice::Part TaskSlice::keep(std::string_view text) {
-  const Part part{text_.size(), text.size()};
-  text_.append(text);
-  return part;
-}
-
-std::string_view TaskSlice::view(Part part) const {
-  return std::string_view(text_).substr(part.begin, part.size);
-}
-
-// -- OptionsInterner ------------------------------------------------------------------------------
-
-std::shared_ptr<const ProbeOptions> OptionsInterner::intern(ProbeOptions&& options) {
-  if (last_ && *last_ == options) return last_;
-  const std::size_t hash = hash_of(options);
-  const auto [begin, end] = known_.equal_range(hash);
-  for (auto at = begin; at != end; ++at) {
-    if (*at->second == options) return last_ = at->second;
-  }
-  // Lists of which each line has options of its own gain nothing from being remembered.
-  if (known_.size() >= kMax) known_.clear();
-  last_ = std::make_shared<const ProbeOptions>(std::move(options));
-  known_.emplace(hash, last_);
-  return last_;
-}
-
-// -- ImportParser ---------------------------------------------------------------------------------
 
 ImportParser::ImportParser(ImportForm form, SpecDefaults defaults, const ProbeKinds& kinds,
                            std::size_t line_bytes_max)

@@ -11,16 +11,16 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "api/line_splitter.hpp"
 #include "api/target_list_scanner.hpp"
 #include "json/json_value.hpp"
+#include "probe/options_interner.hpp"
 #include "probekit/error.hpp"
 #include "probekit/probe_spec.hpp"
-#include "store/task_store.hpp"
+#include "store/task_slice.hpp"
 
 namespace probekit::api {
 
@@ -30,49 +30,6 @@ struct ImportError {
   std::uint64_t line = 0;  ///< in JSON the target's place; both from 1
   std::string target;      ///< as far as it is known, without user and password
   std::string detail;
-};
-
-/// Tasks on their way to the store; their text stands in one string.
-class TaskSlice {
- public:
-  static constexpr std::size_t kTasks = 1000;
-  static constexpr std::size_t kBytes = 256 * 1024;
-
-  /// One task, or one for each name.
-  void add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
-           const std::vector<std::string>& names);
-  bool empty() const noexcept { return entries_.empty(); }
-  bool full() const noexcept { return entries_.size() >= kTasks || text_.size() >= kBytes; }
-  /// Valid until the slice changes.
-  std::vector<NewTask> tasks() const;
-  void clear();
-
- private:
-  struct Part {
-    std::size_t begin = 0;
-    std::size_t size = 0;
-  };
-  struct Entry {
-    Part target;
-    Part agent;
-    std::shared_ptr<const ProbeOptions> options;
-  };
-  Part keep(std::string_view text);
-  std::string_view view(Part part) const;
-
-  std::string text_;
-  std::vector<Entry> entries_;
-};
-
-/// Equal options become one object, as far back as the last kMax different ones.
-class OptionsInterner {
- public:
-  static constexpr std::size_t kMax = 1024;
-  std::shared_ptr<const ProbeOptions> intern(ProbeOptions&& options);
-
- private:
-  std::shared_ptr<const ProbeOptions> last_;
-  std::unordered_multimap<std::size_t, std::shared_ptr<const ProbeOptions>> known_;
 };
 
 class ImportParser {

@@ -31,7 +31,7 @@ void write_ledger_members(json::Writer& writer, const Ledger& ledger) {
   writer.member("failed", ledger.failed);
 }
 
-void write_batch_members(json::Writer& writer, const BatchInfo& batch) {
+void write_batch_members(json::Writer& writer, const BatchSnapshot& batch) {
   writer.member("id", batch.id);
   writer.member("name", batch.name);
   writer.member("state", to_string(batch.state));
@@ -70,7 +70,7 @@ void write_lag(json::Writer& writer, std::string_view name, const LoopLag& lag) 
   writer.end_object();
 }
 
-void write_connection(json::Writer& writer, const AgentInfo& agent) {
+void write_connection(json::Writer& writer, const AgentSnapshot& agent) {
   const ConnectionFacts& facts = agent.connection;
   writer.key("connection").begin_object();
   writer.member("peer", facts.peer);
@@ -86,13 +86,13 @@ void write_connection(json::Writer& writer, const AgentInfo& agent) {
 
 }  // namespace
 
-void write_batch(json::Writer& writer, const BatchInfo& batch) {
+void write_batch(json::Writer& writer, const BatchSnapshot& batch) {
   writer.begin_object();
   write_batch_members(writer, batch);
   writer.end_object();
 }
 
-void write_summary(json::Writer& writer, const BatchInfo& batch, const BatchSummary& summary) {
+void write_summary(json::Writer& writer, const BatchSnapshot& batch, const BatchSummary& summary) {
   const Ledger& ledger = summary.ledger;
   writer.begin_object();
   writer.member("id", batch.id);
@@ -127,7 +127,7 @@ void write_summary(json::Writer& writer, const BatchInfo& batch, const BatchSumm
   writer.end_object();
 }
 
-void write_probe_head(std::string& out, const BatchInfo& batch) {
+void write_probe_head(std::string& out, const BatchSnapshot& batch) {
   json::Writer writer(out);
   writer.begin_object();
   writer.member("id", batch.id);
@@ -140,7 +140,7 @@ void write_probe_head(std::string& out, const BatchInfo& batch) {
   writer.key("results").begin_array();
 }
 
-void write_agent(json::Writer& writer, const AgentInfo& agent) {
+void write_agent(json::Writer& writer, const AgentSnapshot& agent) {
   writer.begin_object();
   writer.member("name", agent.name);
   writer.member("instance", agent.instance);
@@ -224,6 +224,7 @@ void write_status(json::Writer& writer, const MasterStatus& status, const ApiFac
   writer.member("duplicate", status.results_duplicate);
   writer.member("unknown", status.results_unknown);
   writer.member("malformed", status.results_malformed);
+  writer.member("returned_not_held", status.returns_not_held);
   writer.end_object();
   write_diagnosis(writer, "diagnosis", status.diagnosis);
   writer.end_object();

@@ -16,11 +16,11 @@
 
 namespace probekit::api {
 
-void write_batch(json::Writer& writer, const BatchInfo& batch);
-void write_summary(json::Writer& writer, const BatchInfo& batch, const BatchSummary& summary);
+void write_batch(json::Writer& writer, const BatchSnapshot& batch);
+void write_summary(json::Writer& writer, const BatchSnapshot& batch, const BatchSummary& summary);
 /// The members of a probe's object up to the brackets of `results`, which are left open.
-void write_probe_head(std::string& out, const BatchInfo& batch);
-void write_agent(json::Writer& writer, const AgentInfo& agent);
+void write_probe_head(std::string& out, const BatchSnapshot& batch);
+void write_agent(json::Writer& writer, const AgentSnapshot& agent);
 
 /// What the status says of the API itself.
 struct ApiFacts {

@@ -19,7 +19,7 @@
 namespace probekit::api {
 namespace {
 
-constexpr std::chrono::milliseconds kDeadlineOverTimeout{5000};
+constexpr std::chrono::milliseconds kProbeDeadlineOverTimeout{5000};
 
 /// Waits until a probe's batch has ended or time is up, and responds with what there is.
 class ProbeAnswer : public ApiAnswer {
@@ -66,7 +66,7 @@ class ProbeAnswer : public ApiAnswer {
     }));
   }
 
-  void answer(const BatchInfo& batch) {
+  void answer(const BatchSnapshot& batch) {
     watch_.reset();
     timer_.cancel();
     const Ledger& ledger = batch.ledger;
@@ -142,7 +142,7 @@ class NewProbeAnswer final : public ProbeAnswer {
       return respond(Error(errc::no_agent, "no connected agent can take this probe"));
     }
     ProbeOptions& options = parsed.spec;
-    if (!options.deadline) options.deadline = options.timeout + kDeadlineOverTimeout;
+    if (!options.deadline) options.deadline = options.timeout + kProbeDeadlineOverTimeout;
     slice_.add(parsed.spec.target, std::make_shared<const ProbeOptions>(std::move(options)),
                parsed.agents.names);
     NewBatch batch;

@@ -152,7 +152,7 @@ Batch::Batch(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 const std::string& Batch::id() const noexcept { return impl_->id; }
 
-Expected<BatchInfo> Batch::info() const {
+Expected<BatchSnapshot> Batch::info() const {
   auto view = await<BatchView>(
       [&](auto done) { impl_->core->store->batch(impl_->batch, std::move(done)); });
   if (!view) return view.error();
@@ -164,7 +164,7 @@ Ledger Batch::ledger() const {
   return view ? view->ledger : Ledger{};
 }
 
-Expected<BatchInfo> Batch::cancel() const {
+Expected<BatchSnapshot> Batch::cancel() const {
   auto view = await<BatchView>(
       [&](auto done) { impl_->core->store->cancel(impl_->batch, std::move(done)); });
   if (!view) return view.error();

@@ -996,8 +996,8 @@ Diagnosis Fleet::diagnose(const Ledger& ledger) {
   return diagnose_fleet(facts);
 }
 
-AgentInfo Fleet::info_of(const std::string& name, AgentRecord& record, bool fresh) {
-  AgentInfo info;
+AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool fresh) {
+  AgentSnapshot info;
   info.name = name;
   info.instance = record.hello.instance;
   info.tags = record.hello.tags;
@@ -1038,8 +1038,8 @@ AgentInfo Fleet::info_of(const std::string& name, AgentRecord& record, bool fres
   return info;
 }
 
-std::vector<AgentInfo> Fleet::agents() {
-  std::vector<AgentInfo> all;
+std::vector<AgentSnapshot> Fleet::agents() {
+  std::vector<AgentSnapshot> all;
   all.reserve(records_.size());
   // Asking the kernel costs; of many agents some are told as they were a moment ago.
   std::size_t left = kFactsFreshMax;
@@ -1051,13 +1051,13 @@ std::vector<AgentInfo> Fleet::agents() {
   return all;
 }
 
-std::optional<AgentInfo> Fleet::agent(const std::string& name) {
+std::optional<AgentSnapshot> Fleet::agent(const std::string& name) {
   const auto found = records_.find(name);
   if (found == records_.end()) return std::nullopt;
   return info_of(name, *found->second, true);
 }
 
-std::optional<AgentInfo> Fleet::set_drained(const std::string& name, bool drained) {
+std::optional<AgentSnapshot> Fleet::set_drained(const std::string& name, bool drained) {
   const auto found = records_.find(name);
   if (found == records_.end()) return std::nullopt;
   AgentRecord& record = *found->second;

@@ -92,9 +92,9 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void on_due() override;
   bool has_agent(const std::string& kind, const Selector& agents) const;
 
-  std::vector<AgentInfo> agents();
-  std::optional<AgentInfo> agent(const std::string& name);
-  std::optional<AgentInfo> set_drained(const std::string& name, bool drained);
+  std::vector<AgentSnapshot> agents();
+  std::optional<AgentSnapshot> agent(const std::string& name);
+  std::optional<AgentSnapshot> set_drained(const std::string& name, bool drained);
   /// All but what the store knows.
   MasterStatus status();
   Diagnosis diagnose(const Ledger& ledger);
@@ -154,7 +154,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void record_latency(SteadyTime asked);
 
   // views
-  AgentInfo info_of(const std::string& name, AgentRecord& record, bool fresh);
+  AgentSnapshot info_of(const std::string& name, AgentRecord& record, bool fresh);
   Diagnosis diagnose(const AgentRecord& record) const;
   void publish(const std::string& name, const AgentRecord& record);
 

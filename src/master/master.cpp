@@ -158,19 +158,19 @@ struct Master::Impl final : MasterAccess {
   RandomSource& random() noexcept override { return *core->options.random; }
   std::shared_ptr<Log> log() const override { return core->options.log; }
 
-  void agents(Completion<std::vector<AgentInfo>> done) override {
-    view<std::vector<AgentInfo>>(std::move(done), [this] { return fleet->agents(); });
+  void agents(Completion<std::vector<AgentSnapshot>> done) override {
+    view<std::vector<AgentSnapshot>>(std::move(done), [this] { return fleet->agents(); });
   }
-  void agent(std::string name, Completion<AgentInfo> done) override {
-    view<AgentInfo>(std::move(done),
-                    [this, name = std::move(name)] { return found(fleet->agent(name), name); });
+  void agent(std::string name, Completion<AgentSnapshot> done) override {
+    view<AgentSnapshot>(std::move(done),
+                        [this, name = std::move(name)] { return found(fleet->agent(name), name); });
   }
-  void set_agent_drained(std::string name, bool drained, Completion<AgentInfo> done) override {
-    view<AgentInfo>(std::move(done), [this, name = std::move(name), drained] {
+  void set_agent_drained(std::string name, bool drained, Completion<AgentSnapshot> done) override {
+    view<AgentSnapshot>(std::move(done), [this, name = std::move(name), drained] {
       return found(fleet->set_drained(name, drained), name);
     });
   }
-  static Expected<AgentInfo> found(std::optional<AgentInfo> info, const std::string& name) {
+  static Expected<AgentSnapshot> found(std::optional<AgentSnapshot> info, const std::string& name) {
     if (info) return std::move(*info);
     return Error{make_error_code(errc::not_found), "no agent is called `" + name + "`"};
   }
@@ -311,9 +311,9 @@ Expected<Batch> Master::batch(const std::string& id) const {
   return Batch{std::move(batch)};
 }
 
-std::vector<AgentInfo> Master::agents() const {
-  auto all = await<std::vector<AgentInfo>>([&](auto done) { impl_->agents(std::move(done)); });
-  return all ? std::move(*all) : std::vector<AgentInfo>{};
+std::vector<AgentSnapshot> Master::agents() const {
+  auto all = await<std::vector<AgentSnapshot>>([&](auto done) { impl_->agents(std::move(done)); });
+  return all ? std::move(*all) : std::vector<AgentSnapshot>{};
 }
 
 MasterStatus Master::status() const {

@@ -27,9 +27,9 @@ struct MasterAccess {
   virtual RandomSource& random() noexcept = 0;
   virtual std::shared_ptr<Log> log() const = 0;
 
-  virtual void agents(Completion<std::vector<AgentInfo>> done) = 0;
+  virtual void agents(Completion<std::vector<AgentSnapshot>> done) = 0;
   /// *Errors*: not_found.
-  virtual void agent(std::string name, Completion<AgentInfo> done) = 0;
+  virtual void agent(std::string name, Completion<AgentSnapshot> done) = 0;
   virtual void status(Completion<MasterStatus> done) = 0;
   virtual bool draining() const noexcept = 0;
   /// True when a connected, not draining agent can run this kind under this selector (for names:
@@ -37,7 +37,8 @@ struct MasterAccess {
   virtual bool has_agent(const std::string& kind, const Selector& agents) const = 0;
 
   /// Drain of one agent, by operators: no new tasks to it; undo. *Errors*: not_found.
-  virtual void set_agent_drained(std::string name, bool drained, Completion<AgentInfo> done) = 0;
+  virtual void set_agent_drained(std::string name, bool drained,
+                                 Completion<AgentSnapshot> done) = 0;
 
   /// Calls `moved` (on any thread; it must only post) after lines of the batch were recorded or
   /// its state changed, coalesced. Never after unwatch() returned.

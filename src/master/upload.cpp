@@ -11,13 +11,6 @@
 
 namespace probekit {
 
-namespace {
-
-constexpr std::size_t kSliceTasks = 1000;
-constexpr std::size_t kSliceBytes = 256 * 1024;
-
-}  // namespace
-
 Expected<void> check_selector(const Selector& selector) {
   if (selector.kind == Selector::Kind::any) return {};
   const auto refuse = [](const std::string& why) {
@@ -54,12 +47,6 @@ void Upload::Impl::abandon() {
   if (std::exchange(is_open, false)) core->store->abandon_upload(upload);
 }
 
-// The store makes equal ones one object; this saves it from looking at runs of them.
-std::shared_ptr<const ProbeOptions> Upload::Impl::share(ProbeOptions given) {
-  if (!last || !(*last == given)) last = std::make_shared<const ProbeOptions>(std::move(given));
-  return last;
-}
-
 Expected<void> Upload::Impl::add(std::string_view target) {
   if (broken) return *broken;
   const ProbeKinds& kinds = core->options.kinds;
@@ -73,7 +60,7 @@ Expected<void> Upload::Impl::add(std::string_view target) {
     spec.target = std::string{target};
     const auto complete = complete_spec(spec, kinds);
     if (!complete) return complete.error();
-    shared = share(std::move(static_cast<ProbeOptions&>(spec)));
+    shared = interner.intern(std::move(static_cast<ProbeOptions&>(spec)));
   }
   return put(target, shared, agents);
 }
@@ -88,45 +75,22 @@ Expected<void> Upload::Impl::add(ProbeSpec spec, const Selector& selector) {
   const auto complete = complete_spec(spec, core->options.kinds);
   if (!complete) return complete.error();
   const std::string target = std::move(spec.target);
-  return put(target, share(std::move(static_cast<ProbeOptions&>(spec))), selector);
+  return put(target, interner.intern(std::move(static_cast<ProbeOptions&>(spec))), selector);
 }
 
 Expected<void> Upload::Impl::put(std::string_view target,
                                  const std::shared_ptr<const ProbeOptions>& shared,
                                  const Selector& selector) {
-  const std::size_t begin = texts.size();
-  texts += target;
-  if (selector.kind == Selector::Kind::any) {
-    slice.push_back({begin, target.size(), shared, 0});
-    ++accepted;
-  } else {
-    for (const std::string& name : selector.names) {
-      const auto [known, is_new] = agent_numbers.emplace(name, agent_names.size());
-      if (is_new) agent_names.push_back(name);
-      slice.push_back({begin, target.size(), shared, known->second + 1});
-      ++accepted;
-    }
-  }
-  if (slice.size() < kSliceTasks && texts.size() < kSliceBytes) return {};
-  return flush();
+  slice.add(target, shared, selector.names);
+  accepted += std::max<std::size_t>(selector.names.size(), 1);
+  return slice.full() ? flush() : Expected<void>{};
 }
 
 Expected<void> Upload::Impl::flush() {
   if (slice.empty()) return {};
-  std::vector<NewTask> tasks;
-  tasks.reserve(slice.size());
-  for (Waiting& one : slice) {
-    NewTask& task = tasks.emplace_back();
-    task.target = std::string_view{texts}.substr(one.begin, one.size);
-    task.options = std::move(one.options);
-    if (one.agent != 0) task.agent = agent_names[one.agent - 1];
-  }
-  const auto appended =
-      await<std::uint64_t>([&](auto done) { core->store->append(upload, tasks, std::move(done)); });
+  const auto appended = await<std::uint64_t>(
+      [&](auto done) { core->store->append(upload, slice.tasks(), std::move(done)); });
   slice.clear();
-  texts.clear();
-  agent_names.clear();
-  agent_numbers.clear();
   if (!appended) {
     broken = appended.error();
     return *broken;

@@ -8,13 +8,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "master/master_core.hpp"
+#include "probe/options_interner.hpp"
 #include "probekit/master.hpp"
+#include "store/task_slice.hpp"
 
 namespace probekit {
 
@@ -33,30 +35,18 @@ struct Upload::Impl {
   Expected<void> put(std::string_view target, const std::shared_ptr<const ProbeOptions>& shared,
                      const Selector& selector);
   Expected<void> flush();
-  std::shared_ptr<const ProbeOptions> share(ProbeOptions options);
-
-  // A task of the slice; its text is in texts.
-  struct Waiting {
-    std::size_t begin;
-    std::size_t size;
-    std::shared_ptr<const ProbeOptions> options;
-    std::size_t agent;  // index + 1 into agents; 0: any
-  };
 
   std::shared_ptr<MasterCore> core;
   ProbeOptions options;
   Selector agents;
   Selector checked;  // the last one found good
   std::unordered_map<const ProbeKind*, std::shared_ptr<const ProbeOptions>> by_kind;
-  std::shared_ptr<const ProbeOptions> last;
+  OptionsInterner interner;
 
   std::uint64_t upload = 0;
   bool is_open = false;
   std::uint64_t accepted = 0;
-  std::string texts;
-  std::vector<Waiting> slice;
-  std::vector<std::string> agent_names;  // of the slice
-  std::unordered_map<std::string, std::size_t> agent_numbers;
+  TaskSlice slice;
   std::optional<Error> broken;  // the store refused a slice: nothing can be added
 };
 

@@ -13,14 +13,12 @@
 #include "base/text.hpp"
 #include "json/json_cursor.hpp"
 #include "probe/selector.hpp"
+#include "probe/task_times.hpp"
 
 namespace probekit {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr milliseconds kDeadlineOverTimeout{2000};
-constexpr milliseconds kDeadlineMax = std::chrono::hours{24 * 366};
 
 Error refused(std::string message) { return Error{errc::invalid_argument, std::move(message)}; }
 

@@ -13,13 +13,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "probe/task_times.hpp"
+
 namespace probekit {
 namespace {
 
 constexpr std::size_t kConcurrencyMax = 65536;
 constexpr std::size_t kQueueMax = 1048576;
 constexpr unsigned kLowEvery = 16;  // one of so many starts of normal and low is low
-constexpr std::chrono::seconds kWayBack{1};
 constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 enum Link : std::size_t { by_place, by_age, by_expiry, kLinks };
@@ -95,9 +96,8 @@ void check_range(const char* name, std::size_t value, std::size_t min, std::size
 }
 
 SteadyTime last_start(const Task& task) noexcept {
-  // A deadline is years away at most; a longer timeout never fits, and this one does not overflow.
-  constexpr std::chrono::milliseconds kLongest = std::chrono::hours{24 * 366};
-  const auto needed = std::min(task.options->timeout, kLongest) + kWayBack;
+  // A timeout longer than any deadline never fits, and this one does not overflow.
+  const auto needed = std::min(task.options->timeout, kDeadlineMax) + kWayBack;
   if (task.deadline == SteadyTime::max()) return SteadyTime::max();
   if (task.deadline < SteadyTime::min() + needed) return SteadyTime::min();
   return task.deadline - needed;

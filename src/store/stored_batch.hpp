@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "probe/task_times.hpp"
 #include "probekit/clock.hpp"
 #include "probekit/task.hpp"
 #include "store/arena.hpp"
@@ -26,8 +27,6 @@ namespace probekit::store {
 constexpr std::uint32_t kNoTask = 0xFFFFFFFF;  ///< an index
 constexpr std::uint64_t kNoTaskId = 0;         ///< a TaskId's value: batches count from 1
 constexpr SteadyTime kNever = SteadyTime::max();
-/// A way back takes at most this; an attempt starts only while its timeout and this still fit.
-constexpr std::chrono::seconds kWayBack{1};
 
 /// One task. Which links are alive follows from `state`.
 struct StoredTask {

@@ -145,7 +145,7 @@ struct StoreTick {
 struct BatchView {
   BatchId id;
   BatchOrigin origin = BatchOrigin::import;
-  BatchInfo info;
+  BatchSnapshot info;
 };
 
 struct ResultQuery {
@@ -180,7 +180,7 @@ struct BatchListQuery {
   std::size_t limit = 100;
 };
 struct BatchList {
-  std::vector<BatchInfo> items;
+  std::vector<BatchSnapshot> items;
   std::string next;  ///< empty: the end
 };
 

@@ -39,7 +39,7 @@ BatchView TaskTable::view(Now now, const StoredBatch& batch) const {
   BatchView made;
   made.id = batch.id;
   made.origin = batch.origin;
-  BatchInfo& info = made.info;
+  BatchSnapshot& info = made.info;
   info.id = batch_name(batch.id);
   info.name = batch.name;
   info.ledger = batch.ledger;

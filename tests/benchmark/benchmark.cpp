@@ -240,6 +240,33 @@ std::string import_and_wait(const test::MasterProcess& master, const std::string
   return id;
 }
 
+double cost_of_import(const test::MasterProcess& master, pid_t pid, const std::string& target,
+                      std::uint64_t count, bool numbered) {
+  const auto before = test::cpu_time(pid);
+  import_and_wait(master, target, count, numbered);
+  return static_cast<double>((test::cpu_time(pid) - before).count()) / static_cast<double>(count);
+}
+
+test::Process noop_agent(const std::string& url) {
+  test::Process agent{{yardstick("bench_agent"), url, "noop"}, ""};
+  agent.expect_line("connected: ");
+  return agent;
+}
+
+PipeCost run_pipe(std::uint64_t count, bool through_nginx) {
+  test::Process sender{{yardstick("bare_pipe"), "send", "0", std::to_string(count), "4096"}, ""};
+  const auto port = static_cast<std::uint16_t>(std::stoi(*sender.read_line(5s)));
+  std::unique_ptr<Site> site;
+  if (through_nginx) site = std::make_unique<Site>(port);
+  const auto url = site ? site->websocket() : "ws://127.0.0.1:" + std::to_string(port) + "/ws";
+  const auto begin = system_clock()->steady_now();
+  run_yardstick({yardstick("bare_pipe"), "answer", url});
+  const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
+  const auto cost = json::Value::parse(*sender.read_line(10s));
+  return {static_cast<double>(count) / took.count(),
+          static_cast<double>(test::number_at(*cost, "cpu_us")) / static_cast<double>(count)};
+}
+
 bool installed(const std::string& program) {
   test::Process process{{"sh", "-c", "command -v " + program}, ""};
   return process.wait(5s) == 0;

@@ -108,6 +108,20 @@ class NameServer {
 std::string import_and_wait(const test::MasterProcess& master, const std::string& target,
                             std::uint64_t count, bool numbered);
 
+/// CPU microseconds a task of the process `pid` while it is imported and probed.
+double cost_of_import(const test::MasterProcess& master, pid_t pid, const std::string& target,
+                      std::uint64_t count, bool numbered);
+
+/// An agent whose probes pass at once.
+test::Process noop_agent(const std::string& url);
+
+/// The bare pipe: tasks a second, and the sending side's CPU microseconds a task.
+struct PipeCost {
+  double rate = 0;
+  double sender_us = 0;
+};
+PipeCost run_pipe(std::uint64_t count, bool through_nginx);
+
 /// Whether a program can be run here.
 bool installed(const std::string& program);
 

@@ -10,14 +10,6 @@ namespace {
 
 constexpr std::uint64_t kInFlight = 64;
 
-// The agent's CPU microseconds a probe.
-double agent_cost(const test::MasterProcess& master, pid_t agent, const std::string& target,
-                  std::uint64_t count) {
-  const auto before = test::cpu_time(agent);
-  import_and_wait(master, target, count, false);
-  return static_cast<double>((test::cpu_time(agent) - before).count()) / static_cast<double>(count);
-}
-
 struct Bars {
   const char* cost;
   double cost_target;
@@ -38,7 +30,7 @@ void measure(const Scale& scale, Report& report, const Bars& bars, std::uint64_t
       ""};
   agent.expect_line("connected: ");
   const auto target = tls ? site.https() : site.http();
-  const auto ours = [&] { return agent_cost(master, agent.pid(), target, count); };
+  const auto ours = [&] { return cost_of_import(master, agent.pid(), target, count, false); };
   ours();  // warm: pools filled, the bundle parsed
   const auto bare = [&] {
     return run_yardstick({yardstick("bare_http"), target, std::to_string(count),

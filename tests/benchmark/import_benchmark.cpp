@@ -15,12 +15,6 @@ using namespace std::chrono_literals;
 
 constexpr char kTarget[] = "http://www.example.test/some/page/";
 
-test::Process noop_agent(const std::string& url) {
-  test::Process agent{{yardstick("bench_agent"), url, "noop"}, ""};
-  agent.expect_line("connected: ");
-  return agent;
-}
-
 // Tasks a second from the answer of the import to the end of the batch.
 double our_rate(const test::MasterProcess& master, std::uint64_t count) {
   std::string body;
@@ -33,25 +27,6 @@ double our_rate(const test::MasterProcess& master, std::uint64_t count) {
   return static_cast<double>(count) / took.count();
 }
 
-// Tasks a second through `path` ("" for none), and the sending side's CPU microseconds a task.
-struct PipeCost {
-  double rate = 0;
-  double sender_us = 0;
-};
-PipeCost run_pipe(std::uint64_t count, bool through_nginx) {
-  test::Process sender{{yardstick("bare_pipe"), "send", "0", std::to_string(count), "4096"}, ""};
-  const auto port = static_cast<std::uint16_t>(std::stoi(*sender.read_line(5s)));
-  std::unique_ptr<Site> site;
-  if (through_nginx) site = std::make_unique<Site>(port);
-  const auto url = site ? site->websocket() : "ws://127.0.0.1:" + std::to_string(port) + "/ws";
-  const auto begin = system_clock()->steady_now();
-  run_yardstick({yardstick("bare_pipe"), "answer", url});
-  const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
-  const auto cost = json::Value::parse(*sender.read_line(10s));
-  return {static_cast<double>(count) / took.count(),
-          static_cast<double>(test::number_at(*cost, "cpu_us")) / static_cast<double>(count)};
-}
-
 }  // namespace
 
 void measure_import(const Scale& scale, Report& report) {
@@ -60,10 +35,7 @@ void measure_import(const Scale& scale, Report& report) {
     test::MasterProcess master;
     auto agent = noop_agent(master.agents_url());
     const auto ours = [&] {
-      const auto before = test::cpu_time(master.process().pid());
-      import_and_wait(master, kTarget, count, true);
-      return static_cast<double>((test::cpu_time(master.process().pid()) - before).count()) /
-             static_cast<double>(count);
+      return cost_of_import(master, master.process().pid(), kTarget, count, true);
     };
     ours();
     const auto cost = alternate(scale, ours, [&] { return run_pipe(count, false).sender_us; });

@@ -510,7 +510,7 @@ void check_reading(const MakeStore& make) {
     do {
       const auto list =
           value_of<BatchList>([&](auto done) { subject.store->batches(query, std::move(done)); });
-      for (const BatchInfo& info : list.items) listed.push_back(info.id);
+      for (const BatchSnapshot& info : list.items) listed.push_back(info.id);
       query.after = list.next;
     } while (!query.after.empty());
     std::reverse(names.begin(), names.end());

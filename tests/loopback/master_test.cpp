@@ -60,8 +60,8 @@ struct World {
     REQUIRE(batch);
     return std::move(*batch);
   }
-  AgentInfo info(const std::string& name) {
-    for (AgentInfo& one : master.agents()) {
+  AgentSnapshot info(const std::string& name) {
+    for (AgentSnapshot& one : master.agents()) {
       if (one.name == name) return std::move(one);
     }
     FAIL("no agent " << name);
@@ -289,7 +289,7 @@ TEST_CASE("tasks of a lost agent go to another as a new attempt", "[master][leas
   for (const auto& task : tasks) CHECK(task.attempt == 2);
   second->pass(tasks);
   run_until([&] { return batch.ledger().done == 10; });
-  const AgentInfo info = world.info("first");
+  const AgentSnapshot info = world.info("first");
   CHECK_FALSE(info.connected);
   REQUIRE(info.last_disconnect);
   CHECK(info.last_disconnect->requeued == 10);
@@ -975,9 +975,9 @@ TEST_CASE("an agent drained by an operator gets nothing until that is undone", "
   run_until([&] { return world.master.access().has_agent("http", any); });
   CHECK_FALSE(world.master.access().has_agent("dns", any));
   const auto drain = [&](const char* name, bool drained) {
-    std::promise<Expected<AgentInfo>> answer;
+    std::promise<Expected<AgentSnapshot>> answer;
     world.master.access().set_agent_drained(
-        name, drained, [&](Expected<AgentInfo> info) { answer.set_value(std::move(info)); });
+        name, drained, [&](Expected<AgentSnapshot> info) { answer.set_value(std::move(info)); });
     return answer.get_future().get();
   };
   REQUIRE(drain("a1", true));
@@ -1005,7 +1005,7 @@ TEST_CASE("the view of an agent tells what it holds and how it fares", "[master]
   beat.queued = 5;
   agent->say(beat);
   run_until([&] { return world.info("a1").queued == 5; });
-  AgentInfo info = world.info("a1");
+  AgentSnapshot info = world.info("a1");
   CHECK(info.connected);
   CHECK(info.in_flight == 4);
   CHECK(info.credit_high == 3);

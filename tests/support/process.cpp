@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -181,16 +182,12 @@ std::uint16_t free_port() {
 }
 
 std::chrono::microseconds cpu_time(pid_t pid) {
-  const auto stat = whole_file(proc_path(pid, "stat"));
-  // Fields 14 and 15, counted after the program's name in parentheses (proc(5)).
-  std::istringstream fields{stat.substr(stat.rfind(')') + 1)};
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  std::uint64_t user = 0;
-  std::uint64_t kernel = 0;
-  fields >> user >> kernel;
-  const auto ticks = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
-  return std::chrono::microseconds{(user + kernel) * 1'000'000 / ticks};
+  clockid_t clock{};
+  timespec spent{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &spent) != 0)
+    throw std::runtime_error("no CPU clock of process " + std::to_string(pid));
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::seconds{spent.tv_sec} + std::chrono::nanoseconds{spent.tv_nsec});
 }
 
 std::size_t resident_bytes(pid_t pid) { return status_number(pid, "VmRSS") * 1024; }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "probekit/testing/seeded_random.hpp"
 #include "support/catch.hpp"
 
 namespace probekit::protocol {
@@ -18,20 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Stage = AgentSession::Stage;
-
-class Chance final : public RandomSource {
- public:
-  void fill(void* bytes, std::size_t count) override {
-    auto* const at = static_cast<unsigned char*>(bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-      at[i] = static_cast<unsigned char>(state_ >> 56);
-    }
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
 
 AgentSessionOptions small_options() {
   AgentSessionOptions options;
@@ -55,7 +42,7 @@ std::shared_ptr<const ProbeOptions> options_of(Priority priority) {
 // An agent's session, an executor that does what a test says, and the two directions of a
 // connection, on which messages lie until the test takes them off.
 struct Rig {
-  Chance chance;
+  testing::SeededRandom chance;
   SteadyTime now{1h};
   AgentSession session;
   std::uint64_t bytes = 0;
@@ -1014,7 +1001,7 @@ TEST_CASE("a hello that would be too long is refused when the agent is made", "[
   AgentSessionOptions options = small_options();
   for (int i = 0; i < 64; ++i)
     options.tags.push_back({"key" + std::to_string(i), std::string(64, 'v')});
-  Chance chance;
+  testing::SeededRandom chance;
   CHECK_THROWS_AS(AgentSession(options, chance, nullptr), std::invalid_argument);
 }
 

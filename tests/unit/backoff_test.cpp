@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "probekit/testing/seeded_random.hpp"
 #include "support/catch.hpp"
 
 namespace probekit::protocol {
@@ -12,20 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
-
-class Chance final : public RandomSource {
- public:
-  void fill(void* bytes, std::size_t count) override {
-    auto* const at = static_cast<unsigned char*>(bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-      at[i] = static_cast<unsigned char>(state_ >> 56);
-    }
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
 
 // The longest of many waits at the same bound: `steps` waits after a reset.
 milliseconds longest(Backoff& backoff, int steps, milliseconds cap) {
@@ -43,7 +30,7 @@ milliseconds longest(Backoff& backoff, int steps, milliseconds cap) {
 
 TEST_CASE("waits are spread between nothing and a bound that doubles up to its end",
           "[protocol][backoff]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Backoff backoff{100ms, 1s, chance};
   milliseconds bound = 100ms;
   for (int steps = 1; steps <= 8; ++steps) {
@@ -59,7 +46,7 @@ TEST_CASE("waits are spread between nothing and a bound that doubles up to its e
 }
 
 TEST_CASE("a cap bounds a wait, and not those after it", "[protocol][backoff]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Backoff backoff{100ms, 10s, chance};
   for (int i = 0; i < 20; ++i) CHECK(backoff.next(50ms) <= 50ms);
   milliseconds most{0};
@@ -70,7 +57,7 @@ TEST_CASE("a cap bounds a wait, and not those after it", "[protocol][backoff]") 
 }
 
 TEST_CASE("what holds makes the next wait short again", "[protocol][backoff]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Backoff backoff{100ms, 10s, chance};
   for (int i = 0; i < 20; ++i) backoff.next(milliseconds::max());
   backoff.reset();
@@ -79,7 +66,7 @@ TEST_CASE("what holds makes the next wait short again", "[protocol][backoff]") {
 }
 
 TEST_CASE("a bound without end does not overflow", "[protocol][backoff]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Backoff backoff{milliseconds::max() / 3, milliseconds::max(), chance};
   for (int i = 0; i < 5; ++i) backoff.next(24h);
   int short_ones = 0;

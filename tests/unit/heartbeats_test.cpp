@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "probekit/testing/seeded_random.hpp"
 #include "support/catch.hpp"
 
 namespace probekit::protocol {
@@ -12,21 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::microseconds;
-
-// A linear congruential generator is random enough for jitter.
-class Chance final : public RandomSource {
- public:
-  void fill(void* bytes, std::size_t count) override {
-    auto* const at = static_cast<unsigned char*>(bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-      at[i] = static_cast<unsigned char>(state_ >> 56);
-    }
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
 
 const SteadyTime kStart{1h};
 const SystemTime kWall{microseconds{1'700'000'000'000'000}};
@@ -42,7 +28,7 @@ Heartbeat beat_of(std::uint64_t seq, std::uint64_t echo = 0) {
 }  // namespace
 
 TEST_CASE("heartbeats leave an interval apart, give or take a tenth", "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats beats{chance};
   CHECK_FALSE(beats.due(kStart));
   beats.start(kStart, 1000ms, true);
@@ -68,7 +54,7 @@ TEST_CASE("heartbeats leave an interval apart, give or take a tenth", "[protocol
 
 TEST_CASE("the first heartbeat received is answered at once, later ones are not",
           "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats beats{chance};
   beats.start(kStart, 15s, false);
   CHECK_FALSE(beats.due(kStart));
@@ -84,7 +70,7 @@ TEST_CASE("the first heartbeat received is answered at once, later ones are not"
 
 TEST_CASE("an echo tells the round trip and what the peer's clock shows more",
           "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats ours{chance};
   Heartbeats theirs{chance};
   ours.start(kStart, 1s, true);
@@ -105,7 +91,7 @@ TEST_CASE("an echo tells the round trip and what the peer's clock shows more",
 
 TEST_CASE("the exchange with the shortest round trip decides the clock's offset",
           "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats beats{chance};
   beats.start(kStart, 1s, true);
   SteadyTime now = kStart;
@@ -128,7 +114,7 @@ TEST_CASE("the exchange with the shortest round trip decides the clock's offset"
 }
 
 TEST_CASE("numbers that make no sense are refused", "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats beats{chance};
   beats.start(kStart, 1s, true);
   const auto code = [&](const Heartbeat& beat, std::uint64_t items) {
@@ -147,7 +133,7 @@ TEST_CASE("numbers that make no sense are refused", "[protocol][heartbeat]") {
 }
 
 TEST_CASE("times beyond reason give no offset and break nothing", "[protocol][heartbeat]") {
-  Chance chance;
+  testing::SeededRandom chance;
   Heartbeats beats{chance};
   beats.start(kStart, 1s, true);
   std::uint64_t seq = 0;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "probekit/testing/seeded_random.hpp"
 #include "store/task_store.hpp"
 #include "support/catch.hpp"
 
@@ -15,25 +16,11 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-class RepeatableRandom final : public RandomSource {
- public:
-  void fill(void* bytes, std::size_t count) override {
-    auto* const at = static_cast<unsigned char*>(bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-      state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
-      at[i] = static_cast<unsigned char>(state_ >> 56);
-    }
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
-
 constexpr std::size_t kRoom = Connection::kSendRoom;
 
 /// A session, the time, and the agent's part played by hand.
 struct Table {
-  RepeatableRandom random;
+  testing::SeededRandom random;
   SteadyTime now{1h};
   SystemTime wall{std::chrono::microseconds{1'767'225'600'000'000}};
   MasterSessionOptions options;

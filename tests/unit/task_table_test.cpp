@@ -143,7 +143,7 @@ class World {
     check();
     return tick;
   }
-  BatchInfo info(BatchId id) {
+  BatchSnapshot info(BatchId id) {
     const auto view = table.batch(now, id);
     REQUIRE(view);
     return view->info;
@@ -1369,7 +1369,7 @@ TEST_CASE("batches are found by their text and listed newest first, without prob
   do {
     const auto list = world.table.batches(world.now, query);
     REQUIRE(list);
-    for (const BatchInfo& info : list->items) listed.push_back(info.id);
+    for (const BatchSnapshot& info : list->items) listed.push_back(info.id);
     query.after = list->next;
   } while (!query.after.empty());
   CHECK(listed == Texts{"b0123abcd-9", "b0123abcd-7", "b0123abcd-5", "b0123abcd-3", "b0123abcd-1"});

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// Tasks on their way to the store; their text stands in one string. One thread.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "probekit/export.hpp"
+#include "store/task_store.hpp"
+
+namespace probekit {
+
+class PROBEKIT_EXPORT TaskSlice {
+ public:
+  static constexpr std::size_t kTasks = 1000;
+  static constexpr std::size_t kBytes = 256 * 1024;
+
+  /// One task, or one for each name.
+  void add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
+           const std::vector<std::string>& names);
+  bool empty() const noexcept { return entries_.empty(); }
+  bool full() const noexcept { return entries_.size() >= kTasks || text_.size() >= kBytes; }
+  /// Valid until the slice changes.
+  std::vector<NewTask> tasks() const;
+  void clear();
+
+ private:
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t size = 0;
+  };
+  struct Entry {
+    Part target;
+    Part agent;
+    std::shared_ptr<const ProbeOptions> options;
+  };
+  Part keep(std::string_view text);
+  std::string_view view(Part part) const;
+
+  std::string text_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace probekit
