@@ -126,11 +126,12 @@ PipeCost run_pipe(std::uint64_t count, bool through_nginx);
 bool installed(const std::string& program);
 
 // The bars, one a file.
-void measure_http(const Scale& scale, Report& report);    // S1, S4
-void measure_https(const Scale& scale, Report& report);   // S2, S4
-void measure_dns(const Scale& scale, Report& report);     // S3, S4
-void measure_import(const Scale& scale, Report& report);  // S5, S7
-void measure_growth(const Scale& scale, Report& report);  // S8, S11
+void measure_http(const Scale& scale, Report& report);     // S1, S4
+void measure_https(const Scale& scale, Report& report);    // S2, S4
+void measure_dns(const Scale& scale, Report& report);      // S3, S4
+void measure_import(const Scale& scale, Report& report);   // S5, S7
+void measure_growth(const Scale& scale, Report& report);   // S8, S11
+void measure_latency(const Scale& scale, Report& report);  // S9
 
 /// CPU microseconds a probe of blackbox_exporter, asked by wrk for `seconds`.
 double run_blackbox(const std::string& module_yaml, const std::string& target, int seconds);

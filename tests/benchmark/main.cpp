@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// probekit_benchmark [--quick] [--json FILE] [http|https|dns|import|growth]...: measures against
-// yardsticks it starts itself and prints a table of ratios.
+// probekit_benchmark [--quick] [--json FILE] [http|https|dns|import|growth|latency]...: measures
+// against yardsticks it starts itself and prints a table of ratios.
 
 #include <cstring>
 #include <iostream>
@@ -23,6 +23,7 @@ constexpr Named kBenchmarks[] = {
     {"dns", probekit::benchmark::measure_dns},
     {"import", probekit::benchmark::measure_import},
     {"growth", probekit::benchmark::measure_growth},
+    {"latency", probekit::benchmark::measure_latency},
 };
 
 }  // namespace
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
       for (const auto& benchmark : kBenchmarks) known = known || argument == benchmark.name;
       if (!known) {
         std::cerr << "probekit_benchmark: '" << argument
-                  << "' is not --quick, --json FILE, http, https, dns, import or growth\n";
+                  << "' is not --quick, --json FILE, http, https, dns, import, growth or latency\n";
         return 2;
       }
       wanted.insert(argument);
