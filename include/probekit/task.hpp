@@ -6,6 +6,7 @@
 /// The words of the ledger: what a task is called, in which state it is, why it ended, who may
 /// take it, and the sums that must always close. Plain values; distinct objects are independent.
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -62,17 +63,30 @@ struct Label {
 /// `[A-Za-z0-9._-]{1,64}`: names of agents, tags, schedules.
 PROBEKIT_EXPORT bool is_valid_name(std::string_view text) noexcept;
 
-/// Which agents a task is for. Written `any` or `name:a,name:b` in flags and queries, and
-/// `"any"` or `{"names":["a","b"]}` in JSON. Other selectors are refused by name.
+/// Which agents a target is for. Written `any`, `all`, `tag:a=1,tag:b=2` (all must hold) or
+/// `name:a,name:b` in flags and queries, `*N` after `any` or tags being the count; in JSON `"any"`,
+/// `"all"`, `{"tags":{"a":"1"},"count":N}` or `{"names":["a","b"]}`.
 struct Selector {
-  enum class Kind : std::uint8_t { any, names };
+  enum class Kind : std::uint8_t {
+    any,   ///< whoever is free
+    all,   ///< a task each for the agents connected at submission, pinned to them
+    tags,  ///< whoever has all of these
+    names  ///< a task each, pinned to its agent
+  };
   Kind kind = Kind::any;
-  std::vector<std::string> names;  ///< for Kind::names: a task each, pinned to its agent
+  std::vector<Label> tags;         ///< for Kind::tags: 1 to 16, sorted by key, no key twice
+  std::uint32_t count = 1;         ///< for any and tags: so many different agents, a task each; 1
+                                   ///< to 256
+  std::vector<std::string> names;  ///< for Kind::names: 1 to 256, none twice
 
   friend bool operator==(const Selector& a, const Selector& b) {
-    return a.kind == b.kind && a.names == b.names;
+    return a.kind == b.kind && a.tags == b.tags && a.count == b.count && a.names == b.names;
   }
+  friend bool operator!=(const Selector& a, const Selector& b) { return !(a == b); }
 };
+
+/// Tasks one target becomes. Of `all` it is not known before the agents are: 1.
+PROBEKIT_EXPORT std::size_t task_count(const Selector& selector) noexcept;
 
 /// Parses the form of flags and queries. *Errors*: invalid_argument.
 PROBEKIT_EXPORT Expected<Selector> parse_selector(std::string_view text);

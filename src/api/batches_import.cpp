@@ -18,6 +18,7 @@
 #include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
+#include "probe/selector.hpp"
 #include "probe/task_times.hpp"
 
 namespace probekit::api {
@@ -170,11 +171,9 @@ SpecDefaults read_defaults(QueryReader& query, const ProbeKinds& kinds) {
   }
   if (const auto agents = query.text("agents")) {
     auto selector = parse_selector(*agents);
-    if (selector) {
-      defaults.agents = std::move(*selector);
-    } else {
-      query.refuse("agents", selector.error().message());
-    }
+    const auto fine = selector ? check_supported(*selector) : selector.error();
+    if (!fine) query.refuse("agents", fine.error().message());
+    if (selector) defaults.agents = std::move(*selector);
   }
   return defaults;
 }

@@ -12,16 +12,11 @@
 namespace probekit {
 
 Expected<void> check_selector(const Selector& selector) {
-  if (selector.kind == Selector::Kind::any) return {};
-  const auto refuse = [](const std::string& why) {
-    return Error{make_error_code(errc::invalid_argument), "agents: " + why};
-  };
-  if (selector.names.empty()) return refuse("names no agent");
-  Selector checked;
-  for (const std::string& name : selector.names) {
-    const auto added = add_agent_name(checked, name);
-    if (!added) return refuse(added.error().message());
-  }
+  Selector checked = selector;
+  auto fine = complete_selector(checked);
+  if (fine) fine = check_supported(checked);
+  if (!fine)
+    return Error{make_error_code(errc::invalid_argument), "agents: " + fine.error().message()};
   return {};
 }
 

@@ -139,6 +139,7 @@ class SpecReader {
     if (name == "agents") {
       auto selector = read_selector(value, std::string{place_.path} + name);
       if (!selector) return selector.error();
+      if (auto fine = check_supported(*selector); !fine) return at(name, fine.error().message());
       into_.agents = std::move(*selector);
       return {};
     }
@@ -205,41 +206,82 @@ Error with_path(const SpecPlace& place, const Error& error) {
 }  // namespace
 
 Expected<Selector> read_selector(const json::Value& value, std::string_view path) {
-  const auto refuse = [&](const std::string& what) {
-    return refused(std::string{path} + ": " + what);
+  const std::string here{path};
+  const auto refuse = [&here](const std::string& below, const std::string& what) {
+    return refused(here + below + ": " + what);
   };
+  constexpr const char* kForms = R"(not "any", "all", {"tags":{...},"count":N} or {"names":[...]})";
+  Selector selector;
   if (const std::string* const text = value.as_string()) {
-    if (*text == "any") return Selector{};
-    if (*text == "all") return refuse("\"all\" is not supported yet; use \"any\" or {\"names\"}");
-    return refuse("not \"any\" or {\"names\":[...]}");
+    if (*text != "any" && *text != "all") return refuse("", kForms);
+    if (*text == "all") selector.kind = Selector::Kind::all;
+    return selector;
   }
   const json::Value::Object* const members = value.as_object();
-  if (members == nullptr) return refuse("not \"any\" or {\"names\":[...]}");
-  if (value.find("tags") != nullptr) {
-    return refuse("{\"tags\"} is not supported yet; use \"any\" or {\"names\"}");
-  }
+  if (members == nullptr || members->empty()) return refuse("", kForms);
   for (const json::Member& member : *members) {
-    if (member.name != "names") {
-      return refused(std::string{path} + '.' + member.name.substr(0, 64) + ": unknown field");
+    if (member.name != "names" && member.name != "tags" && member.name != "count") {
+      return refuse('.' + member.name.substr(0, 64), "unknown field");
     }
   }
   const json::Value* const names = value.find("names");
-  if (names == nullptr || names->as_array() == nullptr || names->as_array()->empty()) {
-    return refused(std::string{path} + ".names: not a list of at least one name");
-  }
-  Selector selector;
-  std::size_t index = 0;
-  for (const json::Value& name : *names->as_array()) {
-    const std::string* const text = name.as_string();
-    auto added =
-        text != nullptr ? add_agent_name(selector, *text) : Expected<void>{refused("not a string")};
-    if (!added) {
-      return refused(std::string{path} + ".names[" + std::to_string(index) +
-                     "]: " + added.error().message());
+  if (names != nullptr) {
+    if (members->size() > 1) return refuse("", "\"names\" stands alone");
+    if (names->as_array() == nullptr || names->as_array()->empty()) {
+      return refuse(".names", "not a list of at least one name");
     }
-    ++index;
+    std::size_t index = 0;
+    for (const json::Value& name : *names->as_array()) {
+      const std::string* const text = name.as_string();
+      auto added = text != nullptr ? add_agent_name(selector, *text)
+                                   : Expected<void>{refused("not a string")};
+      if (!added) {
+        return refuse(".names[" + std::to_string(index) + ']', added.error().message());
+      }
+      ++index;
+    }
+    return selector;
+  }
+  if (const json::Value* const tags = value.find("tags")) {
+    if (!tags->is_object())
+      return refuse(".tags", "not an object but " + std::string{tags->kind()});
+    for (const json::Member& tag : *tags->as_object()) {
+      const std::string* const text = tag.value.as_string();
+      auto added = text != nullptr ? add_agent_tag(selector, tag.name, *text)
+                                   : Expected<void>{refused("not a string")};
+      if (!added) return refuse(".tags." + tag.name.substr(0, 64), added.error().message());
+    }
+  }
+  if (const json::Value* const count = value.find("count")) {
+    const auto number = count->as_int64();
+    if (!number || *number < 1 || *number > kSelectorCountMax) {
+      return refuse(".count", "not an integer from 1 to " + std::to_string(kSelectorCountMax));
+    }
+    selector.count = static_cast<std::uint32_t>(*number);
   }
   return selector;
+}
+
+void write_selector(json::Writer& writer, const Selector& selector) {
+  using Kind = Selector::Kind;
+  if (selector.kind == Kind::all || (selector.kind == Kind::any && selector.count == 1)) {
+    writer.string(selector.kind == Kind::all ? "all" : "any");
+    return;
+  }
+  writer.begin_object();
+  if (selector.kind == Kind::names) {
+    writer.key("names").begin_array();
+    for (const std::string& name : selector.names) writer.string(name);
+    writer.end_array();
+  } else {
+    if (!selector.tags.empty()) {
+      writer.key("tags").begin_object();
+      for (const Label& tag : selector.tags) writer.member(tag.key, tag.value);
+      writer.end_object();
+    }
+    writer.member("count", selector.count);
+  }
+  writer.end_object();
 }
 
 Expected<ParsedSpec> read_spec(const json::Value& value, const SpecDefaults& defaults,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "json/json_value.hpp"
+#include "json/json_writer.hpp"
 #include "probekit/error.hpp"
 #include "probekit/export.hpp"
 #include "probekit/probe_spec.hpp"
@@ -34,7 +35,10 @@ PROBEKIT_EXPORT Expected<SpecDefaults> read_spec_defaults(const json::Value& val
                                                           const ProbeKinds& kinds,
                                                           const SpecPlace& place);
 
-/// `"any"` or `{"names":["a","b"]}`. *Errors*: invalid_argument, with `path` in front.
+/// `"any"`, `"all"`, `{"tags":{"k":"v"},"count":N}` or `{"names":["a","b"]}`; without tags,
+/// `{"count":N}` is any N agents. *Errors*: invalid_argument, with `path` in front.
 PROBEKIT_EXPORT Expected<Selector> read_selector(const json::Value& value, std::string_view path);
+/// In the form read_selector() reads.
+PROBEKIT_EXPORT void write_selector(json::Writer& writer, const Selector& selector);
 
 }  // namespace probekit

@@ -1,18 +1,55 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
+#include "probe/selector.hpp"
+
 #include <algorithm>
-#include <cstddef>
+#include <string>
 #include <utility>
 
-#include "probe/selector.hpp"
+#include "base/text.hpp"
 
 namespace probekit {
 namespace {
 
+constexpr std::string_view kNamePrefix = "name:";
+constexpr std::string_view kTagPrefix = "tag:";
+
 Error refused(std::string message) { return Error{errc::invalid_argument, std::move(message)}; }
 
+Error bad_count() {
+  return refused("a number of agents is 1 to " + std::to_string(kSelectorCountMax));
+}
+
+/// The part before the next comma, which is taken away with it; a comma at the end is one too many.
+std::string_view take_part(std::string_view& text, bool& more) {
+  const std::size_t comma = std::min(text.find(','), text.size());
+  const std::string_view part = text.substr(0, comma);
+  more = comma < text.size();
+  text.remove_prefix(more ? comma + 1 : comma);
+  return part;
+}
+
+Expected<void> add_part(Selector& selector, std::string_view part) {
+  const bool first = selector.names.empty() && selector.tags.empty();
+  if (starts_with(part, kNamePrefix) && (first || selector.kind == Selector::Kind::names)) {
+    return add_agent_name(selector, part.substr(kNamePrefix.size()));
+  }
+  if (starts_with(part, kTagPrefix) && (first || selector.kind == Selector::Kind::tags)) {
+    part.remove_prefix(kTagPrefix.size());
+    const std::size_t equals = part.find('=');
+    if (equals == std::string_view::npos) return refused("a tag is written tag:KEY=VALUE");
+    return add_agent_tag(selector, part.substr(0, equals), part.substr(equals + 1));
+  }
+  return refused("agents are chosen by any, all, tag:a=1,tag:b=2 or name:a,name:b");
+}
+
 }  // namespace
+
+std::size_t task_count(const Selector& selector) noexcept {
+  if (selector.kind == Selector::Kind::names) return selector.names.size();
+  return selector.kind == Selector::Kind::all ? 1 : selector.count;
+}
 
 Expected<void> add_agent_name(Selector& selector, std::string_view name) {
   if (!is_valid_name(name)) return refused("an agent's name is 1 to 64 of A-Z a-z 0-9 . _ -");
@@ -27,28 +64,83 @@ Expected<void> add_agent_name(Selector& selector, std::string_view name) {
   return {};
 }
 
-Expected<Selector> parse_selector(std::string_view text) {
-  constexpr std::string_view kName = "name:";
-  if (text == "any") return Selector{};
-  if (text == "all" || text.substr(0, 4) == "all*") {
+Expected<void> add_agent_tag(Selector& selector, std::string_view key, std::string_view value) {
+  if (!is_valid_name(key) || !is_valid_name(value)) {
+    return refused("a tag's key and value are 1 to 64 of A-Z a-z 0-9 . _ - each");
+  }
+  if (selector.tags.size() >= kSelectorTagsMax) {
+    return refused("at most " + std::to_string(kSelectorTagsMax) + " tags may be asked for");
+  }
+  const auto at =
+      std::lower_bound(selector.tags.begin(), selector.tags.end(), key,
+                       [](const Label& tag, std::string_view wanted) { return tag.key < wanted; });
+  if (at != selector.tags.end() && at->key == key) {
+    return refused("tag " + std::string{key} + " is given twice");
+  }
+  selector.kind = Selector::Kind::tags;
+  selector.tags.insert(at, Label{std::string{key}, std::string{value}});
+  return {};
+}
+
+Expected<void> complete_selector(Selector& selector) {
+  using Kind = Selector::Kind;
+  const bool counted = selector.kind == Kind::any || selector.kind == Kind::tags;
+  if (selector.count < 1 || selector.count > kSelectorCountMax) return bad_count();
+  if (!counted && selector.count != 1) return refused("a count goes with any or tags alone");
+  if (selector.kind != Kind::tags && !selector.tags.empty()) {
+    return refused("tags beside a kind that is not tags");
+  }
+  if (selector.kind != Kind::names && !selector.names.empty()) {
+    return refused("names beside a kind that is not names");
+  }
+  if (selector.kind == Kind::tags && selector.tags.empty()) return refused("asks for no tag");
+  if (selector.kind == Kind::names && selector.names.empty()) return refused("names no agent");
+  Selector checked;
+  for (const Label& tag : selector.tags) {
+    if (auto added = add_agent_tag(checked, tag.key, tag.value); !added) return added;
+  }
+  for (const std::string& name : selector.names) {
+    if (auto added = add_agent_name(checked, name); !added) return added;
+  }
+  selector.tags = std::move(checked.tags);
+  return {};
+}
+
+Expected<void> check_supported(const Selector& selector) {
+  if (selector.kind == Selector::Kind::all) {
     return refused("the selector all is not supported yet; use any or name:AGENT");
   }
-  if (text.substr(0, 4) == "tag:") {
+  if (selector.kind == Selector::Kind::tags) {
     return refused("selectors by tag are not supported yet; use any or name:AGENT");
   }
-  if (text.substr(0, 4) == "any*") {
+  if (selector.count != 1) {
     return refused("a number of agents (*N) is not supported yet; use any or name:AGENT");
   }
+  return {};
+}
+
+Expected<Selector> parse_selector(std::string_view text) {
   Selector selector;
-  while (text.substr(0, kName.size()) == kName) {
-    const std::size_t comma = text.find(',');
-    const std::string_view name =
-        text.substr(kName.size(), comma == std::string_view::npos ? comma : comma - kName.size());
-    if (auto added = add_agent_name(selector, name); !added) return added.error();
-    if (comma == std::string_view::npos) return selector;
-    text.remove_prefix(comma + 1);
+  const std::size_t star = text.find('*');
+  if (star != std::string_view::npos) {
+    const auto count = parse_uint(text.substr(star + 1));
+    if (!count || *count < 1 || *count > kSelectorCountMax) return bad_count();
+    selector.count = static_cast<std::uint32_t>(*count);
+    text = text.substr(0, star);
   }
-  return refused("agents are chosen by any or name:a,name:b");
+  if (text == "any") return selector;
+  if (text == "all") {
+    selector.kind = Selector::Kind::all;
+  } else {
+    bool more = true;
+    while (more) {
+      if (auto added = add_part(selector, take_part(text, more)); !added) return added.error();
+    }
+  }
+  if (star != std::string_view::npos && selector.kind != Selector::Kind::tags) {
+    return refused("a number of agents (*N) follows any or tags alone");
+  }
+  return selector;
 }
 
 }  // namespace probekit
