@@ -103,6 +103,11 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   friend class AgentLink;
   using Link = AgentLink;
 
+  // A timer this late means that the process stood still: sockets are read before it judges.
+  static constexpr std::chrono::seconds kLagMax{1};
+  static constexpr std::chrono::milliseconds kReadFirst{100};
+  static constexpr std::chrono::seconds kDrainRetryAfter{5};
+
   // handshake
   void admit(Link& link);
   void begin_challenge(AgentRecord& record, Link& newcomer);
