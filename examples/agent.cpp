@@ -41,7 +41,7 @@ struct Options {
 void declare(examples::CommandLine& line, Options& options) {
   auto& agent = options.agent;
   line.texts("--master", options.connector.urls, "URL [ws://127.0.0.1:8765/ws]",
-             "where the master is; repeatable");
+             "a master; repeatable");
   line.text("--name", agent.name, "NAME [host name]", "stable identity");
   line.texts("--tag", options.tags, "K=V", "for choosing agents; repeatable");
   line.number<std::size_t>("--concurrency", agent.concurrency, 1, 65536,
@@ -51,7 +51,7 @@ void declare(examples::CommandLine& line, Options& options) {
   line.number<std::size_t>("--threads", agent.threads, 1, 64, "probing threads",
                            "N [cores, at most 4]");
   line.number<std::size_t>("--per-host", agent.per_host, 0, 65536,
-                           "probes in flight against one host and port; 0: no limit");
+                           "in flight against one host and port; 0: no limit");
   line.texts("--dns-server", options.dns_servers, "IP[:PORT] [the system's]",
              "resolver; repeatable");
   line.texts("--allow", options.allow, "CIDR [public]", "addresses that may be probed; repeatable");

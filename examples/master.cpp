@@ -26,7 +26,6 @@ constexpr char kFooter[] =
     "  probekit-master                                  both ports on loopback\n"
     "  probekit-master --agents 127.0.0.1:0 --api 127.0.0.1:0\n"
     "  probekit-master --heartbeat-interval 5s --dead-after 20s --config master.json\n"
-    "then: probekit-agent, and probekit-import FILE\n"
     "SIGINT or SIGTERM drains; a second one ends it at once, with 130 or 143.";
 
 struct Options {
@@ -44,19 +43,18 @@ struct Options {
 void declare(examples::CommandLine& line, Options& options) {
   auto& memory = options.memory;
   auto& master = options.master;
-  line.host_port("--agents", options.agents, "where agents connect; port 0 picks a free one");
+  line.host_port("--agents", options.agents, "for agents; port 0: a free one");
   line.host_port("--api", options.api, "the HTTP API");
   line.text("--store", options.store, "STORE [memory]", "where tasks and results live: memory");
-  line.text("--name", master.name, "NAME [host name and API port]",
-            "stable identity; give one when --api has port 0");
+  line.text("--name", master.name, "NAME [host name and API port]", "stable identity");
   line.number<std::uint64_t>("--max-queued", memory.queued_max, 1, 1'000'000'000,
                              "tasks held at most; past it 429");
   line.number<std::uint64_t>("--results-kept", memory.results_kept_max, 1, 1'000'000'000,
-                             "oldest finished batches are forgotten beyond");
+                             "beyond it old batches are forgotten");
   line.number<std::uint32_t>("--attempts-max", memory.attempts_max, 1, 100,
-                             "agents lost with a task in hand until it expires");
+                             "agents a task may lose until it expires");
   line.duration("--time-to-first-message", master.time_to_first_message, 1ms,
-                "an agent silent for so long is dropped");
+                "a silent newcomer is dropped");
   line.bytes("--send-buffer-limit", master.send_buffer_limit, 1,
              "unsent bytes to one agent at most");
   line.duration("--send-time-limit", options.websocket.send_time_limit, 1ms,
@@ -65,9 +63,8 @@ void declare(examples::CommandLine& line, Options& options) {
                 "both directions, jittered");
   line.duration("--dead-after", master.dead_after, 1ms, "no byte for so long: agent lost");
   line.duration("--resume-grace", master.resume_grace, 0ms,
-                "a lost agent's tasks wait for it so long at most");
-  line.duration("--drain-time", options.drain_time, 0ms,
-                "for a graceful end after SIGINT or SIGTERM");
+                "a lost agent's tasks wait for it so long");
+  line.duration("--drain-time", options.drain_time, 0ms, "for a graceful end");
   line.flag("--insecure", options.insecure, "listen beyond loopback without tokens");
   line.unsupported("--agent-token-file");
   line.unsupported("--api-token-file");

@@ -3,6 +3,8 @@
 
 // probekit-probe: probes targets once, without a master.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <iostream>
@@ -13,6 +15,7 @@
 #include <probekit/probe_executor.hpp>
 
 #include "support/command_line.hpp"
+#include "support/terminal.hpp"
 
 namespace {
 
@@ -34,13 +37,9 @@ struct Options {
   bool json = false;
 };
 
-// 20 characters for the whole duration; every phase that took any time gets at least one.
-std::string bar(std::chrono::microseconds part, std::chrono::microseconds whole) {
-  constexpr long kWidth = 20;
-  if (part.count() <= 0 || whole.count() <= 0) return {};
-  const auto length = std::clamp<long>(kWidth * part.count() / whole.count(), 1, kWidth);
-  return std::string(static_cast<std::size_t>(length), '#');
-}
+// Of the scale of all bars.
+constexpr std::size_t kBarWidth = 40;
+constexpr std::size_t kRecordsShown = 4;
 
 std::string milliseconds(std::chrono::microseconds value) {
   char buffer[32];
@@ -48,29 +47,60 @@ std::string milliseconds(std::chrono::microseconds value) {
   return buffer;
 }
 
-std::string what_was_seen(const probekit::TaskResult& result) {
-  if (result.failure)
-    return std::string{to_string(result.failure->kind)} + ": " + result.failure->message;
-  if (result.http)
+// Where something from `start` to `end` lies on the scale; what took any time is seen.
+std::string bar(std::chrono::microseconds start, std::chrono::microseconds end,
+                std::chrono::microseconds whole) {
+  if (end <= start || whole.count() <= 0) return {};
+  const auto place = [whole](std::chrono::microseconds at) {
+    return static_cast<std::size_t>(
+        static_cast<double>(at.count()) / static_cast<double>(whole.count()) * kBarWidth + 0.5);
+  };
+  const auto from = std::min(place(start), kBarWidth - 1);
+  const auto length = std::clamp<std::size_t>(place(end) - from, 1, kBarWidth - from);
+  return std::string(from, ' ') + std::string(length, '#');
+}
+
+std::string status_of(const probekit::TaskResult& result) {
+  if (result.http && result.http->status != 0)
     return "status " + std::to_string(result.http->status) + ", HTTP/" + result.http->version;
-  if (!result.dns) return {};
+  if (!result.dns || result.dns->rcode.empty()) return {};
   std::string text = result.dns->rcode;
-  for (const auto& record : result.dns->answers) text += ", " + record.type + " " + record.value;
+  const auto& answers = result.dns->answers;
+  for (std::size_t i = 0; i < std::min(answers.size(), kRecordsShown); ++i)
+    text += ", " + answers[i].type + ' ' + answers[i].value;
+  if (answers.size() > kRecordsShown)
+    text += " and " + std::to_string(answers.size() - kRecordsShown) + " more";
   return text;
 }
 
-void print(const probekit::TaskResult& result) {
-  std::cout << to_string(result.verdict) << "  " << result.target << "  "
-            << milliseconds(result.duration) << "  " << what_was_seen(result);
+void print_line(const probekit::TaskResult& result, const examples::Terminal& terminal) {
+  const std::string verdict{to_string(result.verdict)};
+  const bool passed = result.verdict == probekit::Verdict::passed;
+  std::cout << (passed ? terminal.green(verdict) : terminal.red(verdict)) << "  "
+            << examples::printable(result.target) << "  " << milliseconds(result.duration);
+  if (const auto status = status_of(result); !status.empty())
+    std::cout << "  " << examples::printable(status);
+  if (result.failure)
+    std::cout << "  " << to_string(result.failure->kind) << ": "
+              << examples::printable(result.failure->message);
   if (!result.address.empty()) std::cout << "  (" << result.address << ')';
+  if (result.suspect) std::cout << "  (this host was busy: do not trust the times)";
   std::cout << '\n';
+}
+
+// Phases one after the other; bars of all targets have one scale.
+void print_phases(const probekit::TaskResult& result, std::chrono::microseconds whole,
+                  const examples::Terminal& terminal) {
+  std::chrono::microseconds start{0};
   for (const auto& phase : result.phases) {
-    auto name = phase.name;
+    auto name = examples::printable(phase.name);
     if (const auto suffix = name.rfind("_us"); suffix != std::string::npos) name.erase(suffix);
-    name.resize(12, ' ');
+    name.resize(std::max<std::size_t>(name.size(), 12), ' ');
     auto time = milliseconds(phase.duration);
     time.insert(0, time.size() < 12 ? 12 - time.size() : 0, ' ');
-    std::cout << "        " << name << time << "  " << bar(phase.duration, result.duration) << '\n';
+    std::cout << "        " << name << time << "  "
+              << terminal.dim(bar(start, start + phase.duration, whole)) << '\n';
+    start += phase.duration;
   }
 }
 
@@ -93,6 +123,16 @@ class Results {
   std::condition_variable changed_;
   std::map<std::size_t, probekit::TaskResult> ready_;
 };
+
+// Without what may hold a password.
+std::string shown(const std::string& target) {
+  const auto scheme = target.find("://");
+  if (scheme == std::string::npos) return target;
+  const auto end = std::min(target.find_first_of("/?#", scheme + 3), target.size());
+  const auto at = target.rfind('@', end);
+  if (at == std::string::npos || at < scheme + 3) return target;
+  return target.substr(0, scheme + 3) + "***" + target.substr(at);
+}
 
 int usage(const std::string& message) { return examples::usage_error(kProgram, message); }
 
@@ -124,7 +164,8 @@ int run(const Options& options, const std::shared_ptr<probekit::Log>& log) {
     spec.target = target;
     spec.timeout = options.timeout;
     if (auto complete = complete_spec(spec, executor.kinds()); !complete)
-      return usage("TARGET: " + complete.error().message());
+      return usage("TARGET '" + examples::printable(shown(target)) +
+                   "': " + complete.error().message());
     specs.push_back(std::move(spec));
   }
 
@@ -141,16 +182,29 @@ int run(const Options& options, const std::shared_ptr<probekit::Log>& log) {
       results.put(place, std::move(refused));
     }
   }
+  const examples::Terminal terminal{STDOUT_FILENO};
+  std::vector<probekit::TaskResult> taken;
   bool all_passed = true;
   for (std::size_t place = 0; place < specs.size(); ++place) {
-    const auto result = results.take(place);
+    taken.push_back(results.take(place));
+    const auto& result = taken.back();
     all_passed = all_passed && result.verdict == probekit::Verdict::passed;
     if (options.json)
       std::cout << to_json(specs[place], result) << '\n';
     else
-      print(result);
+      print_line(result, terminal);
     std::cout.flush();
   }
+  if (!options.json) {
+    std::chrono::microseconds whole{0};
+    for (const auto& result : taken) whole = std::max(whole, result.duration);
+    for (const auto& result : taken) {
+      if (result.phases.empty()) continue;
+      if (taken.size() > 1) std::cout << '\n' << examples::printable(result.target) << '\n';
+      print_phases(result, whole, terminal);
+    }
+  }
+  if (!std::cout.flush()) return examples::failure(kProgram, "standard output cannot be written");
   executor.stop();
   return all_passed ? examples::kExitDone : examples::kExitFailed;
 }

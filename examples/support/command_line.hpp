@@ -27,7 +27,7 @@ constexpr int kExitUsage = 2;
 /// `shown` is what the help says after the flag, such as "NAME [host name]".
 class CommandLine {
  public:
-  /// `footer` is a short paragraph of examples shown under the flags.
+  /// `footer` is a short paragraph of examples, the last lines of the help.
   CommandLine(const std::string& program, const std::string& description,
               const std::string& footer);
   ~CommandLine();
@@ -39,6 +39,8 @@ class CommandLine {
   void arguments(const std::string& name, std::vector<std::string>& values,
                  const std::string& help);
 
+  /// A heading in the help over the flags that follow.
+  void section(const std::string& heading);
   void flag(const std::string& name, bool& value, const std::string& help);
   void text(const std::string& name, std::string& value, const std::string& shown,
             const std::string& help);

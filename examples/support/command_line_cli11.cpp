@@ -11,8 +11,10 @@
 #include <map>
 #include <probekit/task.hpp>
 #include <probekit/version.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,23 +23,111 @@
 #include "units.hpp"
 
 namespace examples {
+namespace {
+
+// Changes of one character that make `a` of `b`.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
+    }
+  }
+  return row.back();
+}
+
+struct Shown {
+  std::string section;  // a heading, when it is the first of one
+  std::string name;
+  std::string value;  // "NAME [host name]"
+  std::string help;
+
+  std::string left() const {
+    return "  " + name + (value.empty() ? "" : ' ' + value.substr(0, value.find(" [")));
+  }
+};
+
+}  // namespace
 
 struct CommandLine::Impl {
   CLI::App app;
+  std::string description;
+  std::string footer;
+  std::vector<Shown> arguments;
+  std::vector<Shown> shown;
+  std::string section;                 // of the next flag
   std::map<std::string, bool*> flags;  // by name without dashes
   std::string config;
   std::string log_level = "info";
   std::string log_format = "text";
   int exit_code = kExitDone;
 
-  Impl(const std::string& program, const std::string& description) : app(description, program) {}
+  Impl(const std::string& program, const std::string& about, const std::string& examples)
+      : app(about, program), description(about), footer(examples) {}
+
+  void show(const std::string& name, const std::string& value, const std::string& help) {
+    shown.push_back({std::exchange(section, {}), name, value, help});
+  }
+
+  // "  --name VALUE   what it is for [default]", within 80 columns.
+  static std::string line_of(const Shown& one, std::size_t column) {
+    constexpr std::size_t kColumns = 80;
+    const auto bracket = std::min(one.value.find(" ["), one.value.size());
+    std::string text;
+    std::string line = one.left();
+    line.resize(column, ' ');
+    std::istringstream words{one.help + one.value.substr(bracket)};
+    for (std::string word; words >> word;) {
+      if (line.size() + word.size() > kColumns && line.size() > column) {
+        text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+        line.assign(column, ' ');
+      }
+      line += word + ' ';
+    }
+    return text + line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+  }
+
+  std::string help() const {
+    std::string text = "usage: " + app.get_name() + " [FLAG]...";
+    for (const auto& argument : arguments) text += ' ' + argument.name + argument.value;
+    text += '\n' + description + '\n';
+    std::size_t column = 0;
+    for (const auto& flag : shown) column = std::max(column, flag.left().size() + 2);
+    for (const auto& argument : arguments)
+      text += line_of({{}, argument.name, {}, argument.help}, column);
+    for (const auto& flag : shown) {
+      if (!flag.section.empty()) text += flag.section + ":\n";
+      text += line_of(flag, column);
+    }
+    return text + "  --help, --version\n" + footer + '\n';
+  }
+
+  // " (did you mean '--json'?)", or nothing.
+  std::string nearest(const std::string& given) const {
+    const auto name = given.substr(0, given.find('='));
+    const Shown* best = nullptr;
+    std::size_t least = std::max<std::size_t>(name.size() / 3, 1) + 1;
+    for (const auto& flag : shown) {
+      // A flag's beginning is as good as its misspelling.
+      const bool begins = name.size() > 3 && flag.name.rfind(name, 0) == 0;
+      const auto changes = begins ? 1 : distance(name, flag.name);
+      if (changes < least) {
+        least = changes;
+        best = &flag;
+      }
+    }
+    return best == nullptr ? "" : " (did you mean '" + best->name + "'?)";
+  }
 
   // CLI11's sentences about these two leave the user guessing.
   std::string sentence(const CLI::ExtrasError&) const {
     const auto unknown = app.remaining();
     for (const std::string& argument : unknown)
       if (argument.size() > 1 && argument.front() == '-')
-        return "there is no flag '" + argument + "'";
+        return "there is no flag '" + argument + "'" + nearest(argument);
     return "'" + unknown.front() + "' is one argument too many";
   }
   static std::string sentence(const CLI::ArgumentMismatch& error) {
@@ -52,7 +142,8 @@ struct CommandLine::Impl {
       CLI::Option* const option = app.get_option_no_throw("--" + entry.key);
       if (option == nullptr || entry.key == "config" || entry.key == "help" ||
           entry.key == "version")
-        throw std::runtime_error("there is no flag '--" + entry.key + "'");
+        throw std::runtime_error("there is no flag '--" + entry.key + "'" +
+                                 nearest("--" + entry.key));
       if (option->count() != 0) continue;
       if (const auto flag = flags.find(entry.key); flag != flags.end()) {
         if (entry.values != std::vector<std::string>{"true"} &&
@@ -69,46 +160,40 @@ struct CommandLine::Impl {
 
 CommandLine::CommandLine(const std::string& program, const std::string& description,
                          const std::string& footer)
-    : impl_(std::make_unique<Impl>(program, description)) {
+    : impl_(std::make_unique<Impl>(program, description, footer)) {
   auto& app = impl_->app;
-  app.footer(footer);
-  app.get_formatter()->column_width(34);
-  app.set_help_flag("-h,--help", "show this text");
-  app.set_version_flag("--version", program + " " + std::string{probekit::version()},
-                       "show the version");
-  text("--config", impl_->config, "FILE", "JSON file with flags; those given here win");
-  choice("--log-level", impl_->log_level, {"trace", "debug", "info", "warn", "error"},
-         "LEVEL [info]", "trace, debug, info, warn or error");
-  choice("--log-format", impl_->log_format, {"text", "json"}, "FORMAT [text]", "text or json");
+  app.set_help_flag("-h,--help", "");
+  app.set_version_flag("--version", program + " " + std::string{probekit::version()}, "");
 }
 
 CommandLine::~CommandLine() = default;
 
 void CommandLine::argument(const std::string& name, std::string& value, const std::string& help) {
-  impl_->app.add_option(name, value, help)->option_text(" ");
+  impl_->app.add_option(name, value);
+  impl_->arguments.push_back({{}, name, {}, help});
 }
 
 void CommandLine::arguments(const std::string& name, std::vector<std::string>& values,
                             const std::string& help) {
-  impl_->app.add_option(name, values, help)->option_text("...")->required();
+  impl_->app.add_option(name, values)->required();
+  impl_->arguments.push_back({{}, name, "...", help});
 }
 
+void CommandLine::section(const std::string& heading) { impl_->section = heading; }
+
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
-  impl_->app.add_flag(name, value, help);
+  impl_->app.add_flag(name, value);
+  impl_->show(name, {}, help);
   impl_->flags[name.substr(2)] = &value;
 }
 
 void CommandLine::add(const std::string& name, Take take, const std::string& shown,
                       const std::string& help) {
-  impl_->app
-      .add_option_function<std::string>(
-          name,
-          [name, take = std::move(take)](const std::string& given) {
-            if (const auto fault = take(given); !fault.empty())
-              throw CLI::ValidationError(name, fault);
-          },
-          help)
-      ->option_text(shown);
+  impl_->app.add_option_function<std::string>(
+      name, [name, take = std::move(take)](const std::string& given) {
+        if (const auto fault = take(given); !fault.empty()) throw CLI::ValidationError(name, fault);
+      });
+  impl_->show(name, shown, help);
 }
 
 void CommandLine::text(const std::string& name, std::string& value, const std::string& shown,
@@ -124,7 +209,8 @@ void CommandLine::text(const std::string& name, std::string& value, const std::s
 
 void CommandLine::texts(const std::string& name, std::vector<std::string>& values,
                         const std::string& shown, const std::string& help) {
-  impl_->app.add_option(name, values, help)->option_text(shown)->expected(1)->take_all();
+  impl_->app.add_option(name, values)->expected(1)->take_all();
+  impl_->show(name, shown, help);
 }
 
 void CommandLine::choice(const std::string& name, std::string& value,
@@ -216,13 +302,16 @@ void CommandLine::unsupported(const std::string& name) {
           name,
           [name](const std::vector<std::string>&) {
             throw CLI::ValidationError(name, "this version does not have it yet");
-          },
-          "")
-      ->expected(0, 1)
-      ->group("");
+          })
+      ->expected(0, 1);
 }
 
 bool CommandLine::parse(int argc, char** argv) {
+  section("every program");
+  text("--config", impl_->config, "FILE", "JSON file with flags; those given here win");
+  choice("--log-level", impl_->log_level, {"trace", "debug", "info", "warn", "error"},
+         "LEVEL [info]", "trace, debug, info, warn, error");
+  choice("--log-format", impl_->log_format, {"text", "json"}, "FORMAT [text]", "text or json");
   auto& app = impl_->app;
   std::string fault;
   try {
@@ -237,6 +326,9 @@ bool CommandLine::parse(int argc, char** argv) {
     } catch (const std::runtime_error& error) {
       fault = source + error.what();
     }
+  } catch (const CLI::CallForHelp&) {
+    std::cout << impl_->help() << std::flush;
+    return false;
   } catch (const CLI::Success& wanted) {
     impl_->exit_code = app.exit(wanted);
     std::cout.flush();

@@ -8,93 +8,137 @@
 
 #include <cctype>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 
 namespace examples {
 namespace {
 
-constexpr char kCursorHeader[] = "Probekit-Next-Cursor:";
+constexpr int kWakeMs = 1000;
 
 std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* response) {
   static_cast<HttpResponse*>(response)->body.append(bytes, size * count);
   return size * count;
 }
 
-std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* response) {
-  const std::size_t length = size * count;
-  const std::size_t name = sizeof kCursorHeader - 1;
-  if (length > name && strncasecmp(bytes, kCursorHeader, name) == 0) {
-    std::string value{bytes + name, length - name};
-    value.erase(0, value.find_first_not_of(" \t"));
-    value.erase(value.find_last_not_of(" \t\r\n") + 1);
-    static_cast<HttpResponse*>(response)->next_cursor = value;
-  }
-  return length;
+void take_value(const char* bytes, std::size_t length, const char* header, std::string& value) {
+  const std::size_t name = std::strlen(header);
+  if (length <= name || strncasecmp(bytes, header, name) != 0) return;
+  value.assign(bytes + name, length - name);
+  value.erase(0, value.find_first_not_of(" \t"));
+  value.erase(value.find_last_not_of(" \t\r\n") + 1);
+}
+
+std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* given) {
+  auto& response = *static_cast<HttpResponse*>(given);
+  take_value(bytes, size * count, "Probekit-Next-Cursor:", response.next_cursor);
+  take_value(bytes, size * count, "Retry-After:", response.retry_after);
+  return size * count;
 }
 
 }  // namespace
 
 struct HttpClient::Impl {
-  std::string base;
-  std::function<bool()> stopped;
-  std::function<std::size_t(char*, std::size_t)> read;
+  HttpClientOptions options;
+  const StopSignal& stop_signal;
+  CURLM* multi = nullptr;
   CURL* easy = nullptr;
+  HttpBody body;
+  bool signals_ignored = false;
   bool sent_whole = false;  // the body of a POST
+  bool paused = false;      // it waits for the body's next bytes
 
-  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    const auto& impl = *static_cast<Impl*>(self);
-    return !impl.sent_whole && impl.stopped() ? 1 : 0;
-  }
+  Impl(HttpClientOptions given, const StopSignal& signal)
+      : options(std::move(given)), stop_signal(signal) {}
+
   static std::size_t on_read(char* bytes, std::size_t size, std::size_t count, void* self) {
     auto& impl = *static_cast<Impl*>(self);
-    const std::size_t given = impl.read(bytes, size * count);
+    const auto given = impl.body.read(bytes, size * count);
     // The end of input may be the same signal's doing: then it is not the end of the list.
-    if (impl.stopped()) return CURL_READFUNC_ABORT;
-    impl.sent_whole = given == 0;
-    return given;
+    if (impl.interrupted()) return CURL_READFUNC_ABORT;
+    impl.paused = !given;
+    impl.sent_whole = given == std::size_t{0};
+    return given ? *given : CURL_READFUNC_PAUSE;
   }
+
+  bool interruptible() const { return !signals_ignored && !sent_whole; }
+  bool interrupted() const { return interruptible() && stop_signal.stopped(); }
 
   void prepare(const std::string& path, HttpResponse& response) {
     curl_easy_reset(easy);
-    sent_whole = false;
-    curl_easy_setopt(easy, CURLOPT_URL, (base + path).c_str());
+    sent_whole = paused = false;
+    curl_easy_setopt(easy, CURLOPT_URL, (options.base + path).c_str());
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &response);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &response);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, this);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+    if (!options.token.empty()) {
+      curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BEARER));
+      curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, options.token.c_str());
+    }
+    if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  }
+
+  // Waits for the connection, the body's next bytes or a signal.
+  void wait() {
+    curl_waitfd more[2]{};
+    unsigned count = 0;
+    if (interruptible()) more[count++] = {stop_signal.fd(), CURL_WAIT_POLLIN, 0};
+    if (paused) more[count++] = {body.fd, CURL_WAIT_POLLIN, 0};
+    curl_multi_poll(multi, more, count, kWakeMs, nullptr);
+    if (paused) {
+      paused = false;
+      curl_easy_pause(easy, CURLPAUSE_CONT);
+    }
   }
 
   HttpResponse perform(HttpResponse& response) {
-    const auto code = curl_easy_perform(easy);
-    if (code == CURLE_ABORTED_BY_CALLBACK) throw Interrupted{};
+    struct Added {
+      Impl& impl;
+      explicit Added(Impl& owner) : impl(owner) { curl_multi_add_handle(impl.multi, impl.easy); }
+      ~Added() { curl_multi_remove_handle(impl.multi, impl.easy); }
+    } const added{*this};
+    for (int running = 1; running != 0;) {
+      if (const auto fault = curl_multi_perform(multi, &running); fault != CURLM_OK)
+        throw std::runtime_error(curl_multi_strerror(fault));
+      if (running != 0) wait();
+      if (interrupted()) throw Interrupted{};
+    }
+    int left = 0;
+    const CURLMsg* const ended = curl_multi_info_read(multi, &left);
+    const CURLcode code = ended == nullptr ? CURLE_FAILED_INIT : ended->data.result;
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     // A master that refuses an upload early may close before it was all sent: its answer counts.
-    if (code != CURLE_OK && status < 400)
-      throw std::runtime_error(base + ": " + curl_easy_strerror(code) +
-                               (sent_whole ? "; all was sent and may have been taken" : ""));
+    if (code != CURLE_OK && (status < 400 || response.body.empty()))
+      throw Broken(options.base + ": " + curl_easy_strerror(code),
+                   code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
+                       code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CONNECT_ERROR &&
+                       code != CURLE_URL_MALFORMAT && code != CURLE_SSL_CACERT_BADFILE,
+                   sent_whole);
     response.status = static_cast<int>(status);
     return std::move(response);
   }
 };
 
-HttpClient::HttpClient(std::string base, std::function<bool()> stopped)
-    : impl_(std::make_unique<Impl>()) {
+HttpClient::HttpClient(HttpClientOptions options, const StopSignal& stop_signal)
+    : impl_(std::make_unique<Impl>(std::move(options), stop_signal)) {
+  auto& base = impl_->options.base;
   while (!base.empty() && base.back() == '/') base.pop_back();
-  impl_->base = std::move(base);
-  impl_->stopped = std::move(stopped);
+  impl_->multi = curl_multi_init();
   impl_->easy = curl_easy_init();
-  if (impl_->easy == nullptr) throw std::runtime_error("libcurl cannot start");
+  if (impl_->multi == nullptr || impl_->easy == nullptr)
+    throw std::runtime_error("libcurl cannot start");
 }
 
-HttpClient::~HttpClient() { curl_easy_cleanup(impl_->easy); }
+HttpClient::~HttpClient() {
+  curl_easy_cleanup(impl_->easy);
+  curl_multi_cleanup(impl_->multi);
+}
+
+void HttpClient::ignore_signals() { impl_->signals_ignored = true; }
 
 HttpResponse HttpClient::get(const std::string& path) {
   HttpResponse response;
@@ -109,21 +153,21 @@ HttpResponse HttpClient::remove(const std::string& path) {
   return impl_->perform(response);
 }
 
-HttpResponse HttpClient::post(const std::string& path, const std::string& content_type,
-                              std::function<std::size_t(char*, std::size_t)> read) {
+HttpResponse HttpClient::post(const std::string& path, const std::vector<std::string>& headers,
+                              HttpBody body) {
   HttpResponse response;
   impl_->prepare(path, response);
-  impl_->read = std::move(read);
-  curl_slist* headers = curl_slist_append(nullptr, ("Content-Type: " + content_type).c_str());
-  headers = curl_slist_append(headers, "Transfer-Encoding: chunked");
-  curl_easy_setopt(impl_->easy, CURLOPT_HTTPHEADER, headers);
+  impl_->body = std::move(body);
+  struct List {
+    curl_slist* head = nullptr;
+    ~List() { curl_slist_free_all(head); }
+  } list;
+  list.head = curl_slist_append(list.head, "Transfer-Encoding: chunked");
+  for (const auto& header : headers) list.head = curl_slist_append(list.head, header.c_str());
+  curl_easy_setopt(impl_->easy, CURLOPT_HTTPHEADER, list.head);
   curl_easy_setopt(impl_->easy, CURLOPT_POST, 1L);
   curl_easy_setopt(impl_->easy, CURLOPT_READFUNCTION, Impl::on_read);
   curl_easy_setopt(impl_->easy, CURLOPT_READDATA, impl_.get());
-  struct Free {
-    curl_slist* list;
-    ~Free() { curl_slist_free_all(list); }
-  } const free_headers{headers};
   return impl_->perform(response);
 }
 

@@ -8,33 +8,60 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <vector>
+
+#include "stop_signal.hpp"
 
 namespace examples {
+
+struct HttpClientOptions {
+  std::string base;     ///< http:// or https:// URL
+  std::string token;    ///< sent as a bearer token when not empty
+  std::string ca_file;  ///< for https://; empty: the system's
+};
 
 struct HttpResponse {
   int status = 0;
   std::string body;
   std::string next_cursor;  ///< header Probekit-Next-Cursor
+  std::string retry_after;  ///< header Retry-After
+};
+
+/// The body of a POST, as it comes in.
+struct HttpBody {
+  /// Fills at most `size` bytes: more than 0, 0 at the end, nothing when there is nothing yet.
+  std::function<std::optional<std::size_t>(char* bytes, std::size_t size)> read;
+  /// Readable when read() should be asked again; it is asked once a second anyway.
+  int fd = -1;
 };
 
 class HttpClient {
  public:
-  /// `stopped` is asked a few times a second; true ends the request under way.
-  HttpClient(std::string base, std::function<bool()> stopped);
+  HttpClient(HttpClientOptions options, const StopSignal& stop_signal);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  /// All throw std::runtime_error when there is no answer, and Interrupted when stopped.
+  /// All throw Interrupted at the first signal, and Broken when there is no answer.
   HttpResponse get(const std::string& path);
   HttpResponse remove(const std::string& path);
-  /// Streams: `read` fills a buffer and returns how much, 0 at the end. From then on the request
-  /// is not stopped any more: only its answer tells whether the server took it.
-  HttpResponse post(const std::string& path, const std::string& content_type,
-                    std::function<std::size_t(char*, std::size_t)> read);
+  /// Chunked. Once all is sent the request is not interrupted any more: only its answer tells
+  /// whether the server took it.
+  HttpResponse post(const std::string& path, const std::vector<std::string>& headers,
+                    HttpBody body);
+  /// From now on signals interrupt nothing.
+  void ignore_signals();
 
   struct Interrupted {};
+  struct Broken : std::runtime_error {
+    Broken(const std::string& text, bool connection_made, bool body_sent)
+        : std::runtime_error(text), connected(connection_made), sent_whole(body_sent) {}
+    bool connected;   ///< there was someone at the other end
+    bool sent_whole;  ///< a POST's body was
+  };
 
  private:
   struct Impl;

@@ -14,6 +14,9 @@ namespace {
 
 constexpr char kBom[] = "\xEF\xBB\xBF";
 constexpr std::size_t kSniffBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64 * 1024;
+// Far beyond what a master takes.
+constexpr std::size_t kLineBytesMax = 4 * 1024 * 1024;
 
 std::string_view trimmed(std::string_view line) {
   const auto first = line.find_first_not_of(" \t\r\n");
@@ -44,49 +47,50 @@ bool add_labels(JsonTree& spec, const Labels& labels) {
   return true;
 }
 
-}  // namespace
-
-ImportSource::ImportSource(std::istream& input, Labels labels)
-    : input_(input), labels_(std::move(labels)) {
-  // Reads ahead until the first line that holds something decides the form.
-  std::string line;
-  std::string_view text;
-  while (text.empty() && pending_.size() < kSniffBytes && next_line(line)) {
-    pending_ += line;
-    text = trimmed(line);
-    if (text.substr(0, 3) == kBom) text = trimmed(text.substr(3));
-    if (!text.empty() && text.front() == '#') text = {};
-  }
-  ndjson_ = !text.empty() && text.front() == '{';
-  content_type_ = ndjson_ || !labels_.empty() ? "application/x-ndjson" : "text/plain";
-  if (labels_.empty()) return;
-
-  const std::string ahead = std::move(pending_);
-  pending_.clear();
-  for (std::size_t start = 0; start < ahead.size();) {
-    const auto end = std::min(ahead.find('\n', start), ahead.size() - 1) + 1;
-    labelled(ahead.substr(start, end - start));
-    start = end;
-  }
-}
-
-bool ImportSource::next_line(std::string& line) {
-  if (!std::getline(input_, line)) return false;
-  bytes_read_ += line.size();
-  if (!input_.eof()) {
-    line += '\n';
-    ++bytes_read_;
-  }
-  return true;
-}
-
-void ImportSource::labelled(const std::string& line) {
+// Without blanks and a byte order mark; empty for a comment.
+std::string_view content_of(std::string_view line) {
   auto text = trimmed(line);
   if (text.substr(0, 3) == kBom) text = trimmed(text.substr(3));
-  if (text.empty() || text.front() == '#') {
-    pending_ += '\n';
-    return;
+  return !text.empty() && text.front() == '#' ? std::string_view{} : text;
+}
+
+}  // namespace
+
+ImportSource::ImportSource(InputFile& input, Labels labels)
+    : input_(input), labels_(std::move(labels)) {}
+
+// False: nothing came.
+bool ImportSource::fill() {
+  const std::size_t held = raw_.size();
+  raw_.resize(held + kReadBytes);
+  const auto count = input_.read(raw_.data() + held, kReadBytes);
+  raw_.resize(held + count.value_or(0));
+  bytes_read_ += count.value_or(0);
+  ended_ = ended_ || count == std::size_t{0};
+  return count.has_value();
+}
+
+bool ImportSource::find_form() {
+  for (;;) {
+    const auto end = raw_.find('\n', searched_);
+    if (end == std::string::npos && !ended_ && raw_.size() < kSniffBytes) {
+      if (!fill()) return false;
+      continue;
+    }
+    const auto text = content_of(std::string_view{raw_}.substr(searched_, end - searched_));
+    ndjson_ = !text.empty() && text.front() == '{';
+    if (!text.empty() || end == std::string::npos || end >= kSniffBytes) return true;
+    searched_ = end + 1;
   }
+}
+
+const char* ImportSource::content_type() const {
+  return ndjson_ || !labels_.empty() ? "application/x-ndjson" : "text/plain";
+}
+
+std::string ImportSource::labelled(std::string_view line) const {
+  const auto text = content_of(line);
+  if (text.empty()) return "\n";
   JsonTree spec;
   if (ndjson_) {
     try {
@@ -98,27 +102,40 @@ void ImportSource::labelled(const std::string& line) {
     spec.members.emplace_back("target", tree_of(JsonTree::Kind::string, std::string{text}));
   }
   // What is not a spec goes as it is: the master says what is wrong with it.
-  pending_ += add_labels(spec, labels_) ? to_json(spec) : std::string{text};
-  pending_ += '\n';
+  return (add_labels(spec, labels_) ? to_json(spec) : std::string{text}) + '\n';
 }
 
-std::size_t ImportSource::read(char* bytes, std::size_t size) {
+// Moves whole lines from raw_ to pending_.
+void ImportSource::label_lines() {
+  std::size_t start = 0;
+  for (std::size_t end; start < raw_.size(); start = end) {
+    const auto newline = raw_.find('\n', start);
+    end = newline == std::string::npos ? raw_.size() : newline + 1;
+    const auto line = std::string_view{raw_}.substr(start, end - start);
+    const bool whole = newline != std::string::npos || ended_;
+    if (!whole && !too_long_ && line.size() < kLineBytesMax) break;
+    pending_ += too_long_ || !whole ? std::string{line} : labelled(line);
+    too_long_ = !whole;
+  }
+  raw_.erase(0, start);
+}
+
+std::optional<std::size_t> ImportSource::read(char* bytes, std::size_t size) {
   while (sent_ == pending_.size()) {
     pending_.clear();
     sent_ = 0;
-    if (labels_.empty()) {
-      input_.read(bytes, static_cast<std::streamsize>(size));
-      const auto count = static_cast<std::size_t>(input_.gcount());
-      bytes_read_ += count;
-      return count;
-    }
-    std::string line;
-    if (!next_line(line)) return 0;
-    labelled(line);
+    if (labels_.empty())
+      pending_.swap(raw_);
+    else
+      label_lines();
+    if (!pending_.empty()) break;
+    if (ended_) return 0;
+    if (!fill()) return std::nullopt;
   }
   const auto count = std::min(size, pending_.size() - sent_);
   std::memcpy(bytes, pending_.data() + sent_, count);
   sent_ += count;
+  at_line_start_ = bytes[count - 1] == '\n';
   return count;
 }
 

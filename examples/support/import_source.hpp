@@ -8,10 +8,13 @@
 // Line numbers stay those of the file.
 
 #include <cstdint>
-#include <istream>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "input_file.hpp"
 
 namespace examples {
 
@@ -19,27 +22,37 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 
 class ImportSource {
  public:
-  /// The stream outlives the source.
-  ImportSource(std::istream& input, Labels labels);
+  /// The input outlives the source.
+  ImportSource(InputFile& input, Labels labels);
 
-  /// "application/x-ndjson" or "text/plain", by the first line that holds something.
-  const std::string& content_type() const { return content_type_; }
-  /// Fills at most `size` bytes; 0 at the end.
-  std::size_t read(char* bytes, std::size_t size);
-  /// Of the stream.
+  /// Reads what there is until the form is known, by the first line that holds something. False:
+  /// the input must bring more first.
+  bool find_form();
+  /// "application/x-ndjson" or "text/plain", once the form is known.
+  const char* content_type() const;
+  /// Then: fills at most `size` bytes; 0 at the end, nothing when there is nothing yet.
+  std::optional<std::size_t> read(char* bytes, std::size_t size);
+  /// What was read last ended a line.
+  bool at_line_start() const { return at_line_start_; }
+  /// Of the input.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
-  bool next_line(std::string& line);
-  void labelled(const std::string& line);
+  bool fill();
+  std::string labelled(std::string_view line) const;
+  void label_lines();
 
-  std::istream& input_;
+  InputFile& input_;
   Labels labels_;
-  std::string content_type_;
-  std::string pending_;
+  std::string raw_;      // of the input, not looked at
+  std::string pending_;  // to be given
   std::size_t sent_ = 0;
+  std::size_t searched_ = 0;  // of raw_: whole lines without anything in them
   std::uint64_t bytes_read_ = 0;
+  bool ended_ = false;
   bool ndjson_ = false;
+  bool too_long_ = false;  // within a line that is passed on as it is
+  bool at_line_start_ = true;
 };
 
 }  // namespace examples

@@ -10,6 +10,8 @@
 #include <probekit/clock.hpp>
 #include <string>
 
+#include "terminal.hpp"
+
 namespace examples {
 
 struct Progress {
@@ -31,16 +33,20 @@ class ProgressDisplay {
   void show(const Progress& progress);
   /// Shows the last state whatever the time, and ends the bar's line.
   void finish(const Progress& progress);
-  /// Takes the bar away, so that a line can be printed.
+  /// A line of its own; the bar comes again below it.
+  void say(const std::string& line);
+  /// Takes the bar away.
   void clear();
 
  private:
   bool due();
-  void draw(std::uint64_t part, std::uint64_t whole, const std::string& text);
+  void draw(const Progress& progress);
+  void draw(std::uint64_t part, std::uint64_t whole, const std::string& plain,
+            const std::string& coloured);
 
   std::shared_ptr<const probekit::Clock> clock_;
   probekit::SteadyTime last_;
-  bool terminal_;
+  Terminal terminal_;
   bool drawn_ = false;  // a bar stands on the terminal's line
 };
 

@@ -5,10 +5,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <future>
 #include <memory>
+#include <system_error>
 
 #include "command_line.hpp"
 
@@ -30,6 +33,8 @@ sigset_t stop_signals() {
 }  // namespace
 
 StopSignal::StopSignal() {
+  fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   const auto set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -41,6 +46,7 @@ StopSignal::StopSignal() {
       const std::lock_guard lock{mutex_};
       if (stopped_) _exit(128 + number);
       stopped_ = true;
+      eventfd_write(fd_, 1);
       changed_.notify_all();
     }
   }};
@@ -49,6 +55,7 @@ StopSignal::StopSignal() {
 StopSignal::~StopSignal() {
   pthread_kill(thread_.native_handle(), kQuit);
   thread_.join();
+  close(fd_);
 }
 
 void StopSignal::wait() {

@@ -25,11 +25,14 @@ class StopSignal {
   /// Blocks until the first signal.
   void wait();
   bool stopped() const;
+  /// Readable from the first signal on, for poll(). Nobody reads it.
+  int fd() const { return fd_; }
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopped_ = false;
+  int fd_ = -1;
   std::thread thread_;
 };
 

@@ -3,22 +3,15 @@
 
 // The example programs as people use them: help, refusals, configuration, signals, exit codes.
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <sstream>
 
 #include "probekit/task.hpp"
 #include "support/catch.hpp"
 #include "support/cluster.hpp"
+#include "support/ran.hpp"
 #include "support/run_until.hpp"
 #include "support/target_site.hpp"
 
@@ -27,43 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
-
-struct Ran {
-  int code = -1;
-  std::string output;
-  std::string errors;
-};
-
-Ran finish(Process& process) {
-  Ran ran;
-  while (const auto line = process.read_line(30s)) ran.output += *line + '\n';
-  const auto code = process.wait(10s);
-  REQUIRE(code);
-  ran.code = *code;
-  ran.errors = process.errors();
-  return ran;
-}
-
-Ran run(std::vector<std::string> command) {
-  const TemporaryFolder folder;
-  command.front() = program(command.front());
-  Process process{command, folder.path()};
-  return finish(process);
-}
-
-void write(const std::string& path, const std::string& text) {
-  std::ofstream{path, std::ios::binary} << text;
-}
-
-std::string read(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream{path, std::ios::binary}.rdbuf();
-  return text.str();
-}
-
-std::ptrdiff_t lines_in(const std::string& text) {
-  return std::count(text.begin(), text.end(), '\n');
-}
 
 const std::vector<std::string> kPrograms{"probekit-master", "probekit-agent", "probekit-probe",
                                          "probekit-import"};
@@ -88,6 +44,11 @@ TEST_CASE("help names every flag, version the version", "[programs]") {
     for (const char* common : {"--help", "--version", "--config", "--log-level", "--log-format"})
       CHECK_THAT(help.output, Contains(common));
     for (const std::string& flag : flags[i]) CHECK_THAT(help.output, Contains(flag + " "));
+    CHECK_THAT(help.output, Contains("examples:\n  " + kPrograms[i]));
+    // Those of the small programs fit on a terminal of 80x24 whole.
+    std::istringstream lines{help.output};
+    for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80);
+    if (i >= 2) CHECK(lines_in(help.output) <= 24);
     const Ran version = run({kPrograms[i], "--version"});
     CHECK(version.code == 0);
     CHECK_THAT(version.output, Catch::Matchers::StartsWith(kPrograms[i] + " 0."));
@@ -99,6 +60,8 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
   const std::string unknown_key = folder.path() + "/unknown.json";
   const std::string not_json = folder.path() + "/broken.json";
   write(unknown_key, R"({"no-such-flag":1})");
+  const std::string near_key = folder.path() + "/near.json";
+  write(near_key, R"({"drain_time":"5s"})");
   write(not_json, R"({"max-queued":)");
   const std::string bad_value = folder.path() + "/value.json";
   const std::string bad_flag = folder.path() + "/flag.json";
@@ -108,6 +71,11 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
   const std::vector<std::pair<std::vector<std::string>, Named>> cases{
       {{"probekit-master", "--no-such-flag"}, {"--no-such-flag"}},
       {{"probekit-master", "--no-such-flag", "value"}, {"'--no-such-flag'"}},
+      {{"probekit-master", "--max-queue=5"}, {"'--max-queue=5' (did you mean '--max-queued'?)"}},
+      {{"probekit-agent", "--tags", "a=b"}, {"did you mean '--tag'?"}},
+      {{"probekit-probe", "-json", "http://127.0.0.1/"}, {"did you mean '--json'?"}},
+      {{"probekit-probe", "tcp:127.0.0.1:1"}, {"'tcp:127.0.0.1:1'", "kind tcp"}},
+      {{"probekit-probe", "http://me:secret@127.0.0.1/"}, {"TARGET", "password"}},
       {{"probekit-master", "stray"}, {"'stray'"}},
       {{"probekit-master", "--agents", "nowhere"}, {"--agents", "nowhere"}},
       {{"probekit-master", "--agents", "127.0.0.1:65536"}, {"--agents"}},
@@ -148,6 +116,7 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-master", "--resume-grace", "25h"}, {"--resume-grace", "24h"}},
       {{"probekit-master", "--log-level", "loud"}, {"--log-level"}},
       {{"probekit-master", "--config", unknown_key}, {unknown_key, "no-such-flag"}},
+      {{"probekit-master", "--config", near_key}, {near_key, "did you mean '--drain-time'?"}},
       {{"probekit-master", "--config", not_json}, {"--config", not_json}},
       {{"probekit-master", "--config", bad_value}, {bad_value, "--max-queued"}},
       {{"probekit-master", "--config", bad_flag}, {bad_flag, "--insecure"}},
@@ -341,7 +310,25 @@ TEST_CASE("a probe prints a line and bars, and its exit code is the verdict", "[
   CHECK(good.code == 0);
   CHECK_THAT(good.output, Catch::Matchers::StartsWith("passed  " + site.url("/ok")));
   CHECK_THAT(good.output, Contains("first_byte"));
-  CHECK_THAT(good.output, Contains("#"));
+  CHECK_THAT(good.output, Contains("status 200, HTTP/1.1") && Contains("#") && !Contains("\x1b"));
+
+  // A line a target first, in order; then bars, as long as their time is in the longest.
+  const Ran both = run({"probekit-probe", site.url("/delay/400"), site.url("/delay/100")});
+  CHECK(both.code == 0);
+  std::vector<std::string> lines;
+  std::istringstream text{both.output};
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  REQUIRE(lines.size() > 4);
+  CHECK_THAT(lines[0], Catch::Matchers::StartsWith("passed  " + site.url("/delay/400")));
+  CHECK_THAT(lines[1], Catch::Matchers::StartsWith("passed  " + site.url("/delay/100")));
+  std::vector<std::ptrdiff_t> bars;
+  for (const auto& line : lines)
+    if (line.find("first_byte") != std::string::npos)
+      bars.push_back(std::count(line.begin(), line.end(), '#'));
+  REQUIRE(bars.size() == 2);
+  CHECK(bars[0] > 30);
+  CHECK(bars[1] > 5);
+  CHECK(bars[1] < 16);
 
   const Ran mixed = run({"probekit-probe", "--json", site.url("/ok"), site.url("/status/500")});
   CHECK(mixed.code == 1);
@@ -363,205 +350,6 @@ TEST_CASE("a probe prints a line and bars, and its exit code is the verdict", "[
   const Ran denied = run({"probekit-probe", "--deny", "127.0.0.0/8", site.url("/ok")});
   CHECK(denied.code == 1);
   CHECK_THAT(denied.output, Contains("denied: ") && Contains("127.0.0.0/8"));
-}
-
-TEST_CASE("an import writes every result, sums up, and can be followed again", "[programs]") {
-  const TargetSite site;
-  MasterProcess master;
-  AgentProcess agent{"here", master.agents_url()};
-  agent.wait_until_connected();
-  const TemporaryFolder folder;
-  std::string list = "# two kinds of pages\n\n";
-  for (int n = 0; n < 20; ++n) list += site.url("/ok?n=") + std::to_string(n) + "\r\n";
-  list += site.url("/status/404") + "\nnot a target\n";
-  write(folder.path() + "/list.txt", list);
-  const std::string out = folder.path() + "/results.ndjson";
-  const Ran import = run({"probekit-import", folder.path() + "/list.txt", "--api", master.api_url(),
-                          "--name", "nightly", "--label", "team=web", "--timeout", "5s", "--agents",
-                          "name:here", "--out", out});
-  CHECK(import.code == 0);
-  CHECK_THAT(import.errors, Contains("accepted 21, rejected 1"));
-  CHECK_THAT(import.errors, Contains("list.txt:24: "));
-  CHECK_THAT(import.output, Contains("accepted   21 = done 21 + expired 0 + cancelled 0"));
-  CHECK_THAT(import.output, Contains("passed 20, failed 1"));
-  CHECK_THAT(import.output, Contains("assertion 1"));
-  CHECK_THAT(import.output, Contains("p99"));
-  const std::string results = read(out);
-  CHECK(lines_in(results) == 21);
-  const auto line = json::Value::parse(results.substr(0, results.find('\n')));
-  REQUIRE(line);
-  CHECK(text_at(*line->find("labels"), "team") == "web");
-  CHECK(text_at(*line, "agent") == "here");
-
-  const auto listed = master.api().get("/v1/batches").json();
-  const auto& batch = listed.find("items")->as_array()->front();
-  CHECK(text_at(batch, "name") == "nightly");
-  const Ran again = run({"probekit-import", "--follow", text_at(batch, "id"), "--api",
-                         master.api_url(), "--out", out});
-  CHECK(again.code == 0);
-  CHECK(again.output == import.output);
-  CHECK(read(out) == results);
-}
-
-TEST_CASE("labels of the flag join those of a line, whose own values win", "[programs]") {
-  const TargetSite site;
-  MasterProcess master;
-  AgentProcess agent{"here", master.agents_url()};
-  agent.wait_until_connected();
-  const TemporaryFolder folder;
-  const auto spec = [&](const std::string& query, const std::string& more) {
-    return R"({"target":")" + site.url("/ok?" + query) + '"' + more + "}\n";
-  };
-  write(folder.path() + "/list.ndjson",
-        spec("none", "") + spec("empty", R"(,"labels":{})") +
-            spec("own", R"(,"labels":{"own":"1","team":"mail \u00e9"},"timeout_ms":2500)") +
-            "\n# a comment\n" + spec("%22labels%22:", "") + spec("wrong", R"(,"labels":5)") +
-            "{\"target\n");
-  const std::string out = folder.path() + "/results.ndjson";
-  const Ran import =
-      run({"probekit-import", folder.path() + "/list.ndjson", "--api", master.api_url(), "--label",
-           "team=web", "--label", "site=a", "--out", out});
-  CHECK(import.code == 0);
-  CHECK_THAT(import.errors, Contains("accepted 4, rejected 2"));
-  CHECK_THAT(import.errors, Contains("list.ndjson:7: ") && Contains("labels"));
-  CHECK_THAT(import.errors, Contains("list.ndjson:8: "));
-  std::istringstream lines{read(out)};
-  std::size_t seen = 0;
-  for (std::string text; std::getline(lines, text); ++seen) {
-    CAPTURE(text);
-    const auto line = json::Value::parse(text);
-    REQUIRE(line);
-    const json::Value& labels = *line->find("labels");
-    const bool own = text_at(*line, "target").find("?own") != std::string::npos;
-    CHECK(text_at(labels, "site") == "a");
-    CHECK(text_at(labels, "team") == (own ? "mail \xC3\xA9" : "web"));
-    CHECK((labels.find("own") != nullptr) == own);
-  }
-  CHECK(seen == 4);
-}
-
-TEST_CASE("an import reads standard input and says what the master refuses", "[programs]") {
-  const TargetSite site;
-  MasterProcess master;
-  AgentProcess agent{"here", master.agents_url()};
-  agent.wait_until_connected();
-  const TemporaryFolder folder;
-  const std::string command = "echo " + site.url("/ok") + " | " + program("probekit-import") +
-                              " - --api " + master.api_url();
-  Process piped{{"/bin/sh", "-c", command}, folder.path()};
-  const Ran ran = finish(piped);
-  CHECK(ran.code == 0);
-  CHECK_THAT(ran.output, Contains("accepted   1 = done 1"));
-
-  write(folder.path() + "/bad.txt", "nonsense\n");
-  const Ran bad = run({"probekit-import", folder.path() + "/bad.txt", "--api", master.api_url()});
-  CHECK(bad.code == 1);
-  const Ran unknown = run({"probekit-import", "--follow", "b999", "--api", master.api_url()});
-  CHECK(unknown.code == 1);
-  CHECK_THAT(unknown.errors, Contains("b999"));
-  const Ran nobody =
-      run({"probekit-import", folder.path() + "/bad.txt", "--api", "http://127.0.0.1:1"});
-  CHECK(nobody.code == 1);
-  CHECK_THAT(nobody.errors, Contains("127.0.0.1"));
-}
-
-TEST_CASE("an interrupted import says how to follow it, or cancels it", "[programs]") {
-  const TargetSite site;
-  MasterProcess master;
-  AgentProcess agent{"here", master.agents_url()};
-  agent.wait_until_connected();
-  const TemporaryFolder folder;
-  write(folder.path() + "/list.txt", site.url("/hang") + "\n");
-  const bool cancel = GENERATE(false, true);
-  std::vector<std::string> command{program("probekit-import"),
-                                   folder.path() + "/list.txt",
-                                   "--api",
-                                   master.api_url(),
-                                   "--timeout",
-                                   "60s"};
-  if (cancel) command.emplace_back("--cancel-on-interrupt");
-  Process import{command, folder.path()};
-  const auto before = site.requests();
-  run_until([&] { return site.requests() > before; });
-  import.signal(SIGINT);
-  const Ran ran = finish(import);
-  CHECK(ran.code == 1);
-  const auto listed = master.api().get("/v1/batches").json();
-  const std::string id = text_at(listed.find("items")->as_array()->front(), "id");
-  CHECK_THAT(ran.errors, Contains(id));
-  if (cancel) {
-    run_until([&] { return master.api().batch(id).state == "cancelled"; }, 15s);
-  } else {
-    CHECK_THAT(ran.errors, Contains("--api " + master.api_url() + " --follow " + id));
-    CHECK(master.api().batch(id).in_flight == 1);
-  }
-}
-
-TEST_CASE("an import interrupted before its last byte leaves nothing", "[programs]") {
-  signal(SIGPIPE, SIG_IGN);
-  const MasterProcess master;
-  const TemporaryFolder folder;
-  const std::string list = folder.path() + "/list";
-  REQUIRE(mkfifo(list.c_str(), 0600) == 0);
-  Process import{{program("probekit-import"), list, "--api", master.api_url()}, folder.path()};
-  int pipe = -1;
-  run_until([&] { return (pipe = open(list.c_str(), O_WRONLY | O_NONBLOCK)) >= 0; });
-  const std::string line = "http://127.0.0.1:1/\n";
-  REQUIRE(::write(pipe, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
-  run_until([&] {
-    const auto status = master.api().get("/v1/status").body;
-    return status.find("\"uploads\":1") != std::string::npos;
-  });
-  import.signal(SIGINT);
-  // It is asked whether to go on each time there is something to send.
-  const std::string more(64 * 1024, '\n');
-  run_until([&] { return ::write(pipe, more.data(), more.size()) < 0 && errno == EPIPE; });
-  close(pipe);
-  const Ran ran = finish(import);
-  CHECK(ran.code == 1);
-  CHECK_THAT(ran.errors, Contains("nothing was accepted"));
-  const auto listed = master.api().get("/v1/batches").json();
-  CHECK(listed.find("items")->as_array()->empty());
-}
-
-TEST_CASE("an import interrupted after its last byte waits for the answer", "[programs]") {
-  // A master that says when it has the whole list, and answers when told.
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(listen(listener, 8) == 0);
-  REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  const TemporaryFolder folder;
-  write(folder.path() + "/list.txt", "http://127.0.0.1:1/\n");
-  Process import{{program("probekit-import"), folder.path() + "/list.txt", "--api",
-                  "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port))},
-                 folder.path()};
-  const int client = accept(listener, nullptr, nullptr);
-  REQUIRE(client >= 0);
-  std::string request;
-  while (request.find("\r\n0\r\n\r\n") == std::string::npos) {
-    char bytes[4096];
-    const auto count = ::read(client, bytes, sizeof bytes);
-    REQUIRE(count > 0);
-    request.append(bytes, static_cast<std::size_t>(count));
-  }
-  import.signal(SIGINT);
-  // It looks for signals about once a second; nothing is to come of it.
-  pollfd hangup{client, POLLIN | POLLRDHUP, 0};
-  CHECK(poll(&hangup, 1, 2500) == 0);
-  const std::string answer =
-      "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n"
-      R"({"id":"b-seven","accepted":1,"rejected":0,"errors":[]})"
-      "\n";
-  REQUIRE(::write(client, answer.data(), answer.size()) == static_cast<ssize_t>(answer.size()));
-  const Ran ran = finish(import);
-  close(client);
-  close(listener);
-  CHECK(ran.code == 1);
-  CHECK_THAT(ran.errors, Contains("--follow b-seven"));
 }
 
 TEST_CASE("the embedded program accounts for what it is given", "[programs]") {

@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "token_file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+
+namespace examples {
+namespace {
+
+constexpr std::size_t kTokenBytesMax = 4096;
+
+}  // namespace
+
+std::string read_token(const std::string& path) {
+  const auto fail = [&path](const std::string& why) {
+    throw std::invalid_argument("--token-file: " + path + ": " + why);
+  };
+  std::ifstream file{path, std::ios::binary};
+  if (!file) fail(std::strerror(errno));
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find_first_not_of(" \t\r");
+    if (first == std::string::npos || line[first] == '#') continue;
+    const auto token = line.substr(first, line.find_first_of(" \t\r", first) - first);
+    if (token.size() > kTokenBytesMax ||
+        !std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
+      fail("a token is at most 4096 visible ASCII characters");
+    return token;
+  }
+  if (file.bad()) fail("cannot be read");
+  fail("there is no token in it");
+  return {};
+}
+
+}  // namespace examples
