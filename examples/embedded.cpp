@@ -11,6 +11,7 @@
 #include <probekit/transport.hpp>
 
 int main(int argc, char** argv) {
+  // snippet: main
   probekit::MemoryNetwork network;  // or a WebSocket listener and connector
   probekit::Master master{probekit::make_memory_store()};
   if (auto url = master.listen(network.listener()); !url) {
@@ -33,4 +34,5 @@ int main(int argc, char** argv) {
   for (const auto& r : batch->results())  // pulled from the store; ends with the batch
     std::cout << to_string(r.verdict) << ' ' << r.target << ' ' << r.duration.count() << " us\n";
   std::cout << batch->ledger() << '\n';  // accepted 3 = done 3 (passed 2, failed 1)
+  // snippet end
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "../../examples/library/tapped_transport.hpp"
 #include "probekit/transport.hpp"
 #include "probekit/websocket.hpp"
 #include "support/catch.hpp"
@@ -40,6 +41,17 @@ struct WebSocketTransport {
     options.urls = {url};
     return make_websocket_connector(options);
   }
+};
+
+// That of docs/writing_a_transport.md, around the one in memory.
+struct TappedTransport {
+  static bool pass(examples::Way, std::string_view) { return true; }
+  std::unique_ptr<Listener> make_listener() { return examples::tapped(network.listener(), pass); }
+  std::unique_ptr<Connector> make_connector(const std::string&) {
+    return examples::tapped(network.connector(), pass);
+  }
+
+  MemoryNetwork network;
 };
 
 template <class Transport, bool kTwoLoops>
@@ -91,11 +103,14 @@ class World {
 
 using MemoryOneLoop = World<MemoryTransport, false>;
 using MemoryTwoLoops = World<MemoryTransport, true>;
+using TappedOneLoop = World<TappedTransport, false>;
+using TappedTwoLoops = World<TappedTransport, true>;
 using WebSocketOneLoop = World<WebSocketTransport, false>;
 using WebSocketTwoLoops = World<WebSocketTransport, true>;
 
-#define EVERY_TRANSPORT MemoryOneLoop, MemoryTwoLoops, WebSocketOneLoop, WebSocketTwoLoops
-#define TRANSPORTS_ON_TWO_LOOPS MemoryTwoLoops, WebSocketTwoLoops
+#define EVERY_TRANSPORT \
+  MemoryOneLoop, MemoryTwoLoops, TappedOneLoop, TappedTwoLoops, WebSocketOneLoop, WebSocketTwoLoops
+#define TRANSPORTS_ON_TWO_LOOPS MemoryTwoLoops, TappedTwoLoops, WebSocketTwoLoops
 
 std::string pattern(std::size_t size, std::size_t seed) {
   std::string text(size, '\0');
