@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,38 +29,61 @@ Completion<AgentSnapshot> respond_with_agent(CallAnswer& answer) {
   });
 }
 
+/// Which agents are asked for.
+struct AgentListQuery {
+  std::string after;  ///< the last agent's name: names are the order, and the cursor
+  std::size_t limit = 100;
+  std::string name;             ///< a part of it
+  std::optional<bool> healthy;  ///< connected, with nothing to say against it
+};
+
+std::string agent_list(std::vector<AgentSnapshot> agents, const AgentListQuery& query) {
+  const auto unfit = [&query](const AgentSnapshot& agent) {
+    if (agent.name.find(query.name) == std::string::npos) return true;
+    const bool healthy = agent.connected && agent.diagnosis.verdict == DiagnosisVerdict::healthy;
+    return query.healthy && *query.healthy != healthy;
+  };
+  agents.erase(std::remove_if(agents.begin(), agents.end(), unfit), agents.end());
+  std::sort(agents.begin(), agents.end(),
+            [](const AgentSnapshot& a, const AgentSnapshot& b) { return a.name < b.name; });
+  auto at = std::find_if(agents.begin(), agents.end(),
+                         [&query](const AgentSnapshot& agent) { return agent.name > query.after; });
+  std::string body;
+  json::Writer writer(body);
+  writer.begin_object().key("items").begin_array();
+  std::string last;
+  for (std::size_t count = 0; at != agents.end() && count < query.limit; ++at, ++count) {
+    write_agent(writer, *at);
+    last = at->name;
+  }
+  writer.end_array().key("next");
+  if (at == agents.end()) {
+    writer.null();
+  } else {
+    writer.string(last);
+  }
+  writer.member("total", agents.size());
+  writer.end_object();
+  return body;
+}
+
 }  // namespace
 
 std::shared_ptr<Answer> list_agents(const Arrival& arrival) {
   QueryReader query(arrival.request.query());
-  const std::string after = query.text("after").value_or("");
-  const std::size_t limit = query.number("limit", 1, 1000).value_or(100);
+  AgentListQuery wanted;
+  wanted.after = query.text("after").value_or("");
+  wanted.limit = query.number("limit", 1, 1000).value_or(100);
+  wanted.name = query.text("name").value_or("");
+  if (const auto healthy = query.word("healthy", {"true", "false"})) {
+    wanted.healthy = *healthy == "true";
+  }
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
-  return arrival.call([after, limit](CallAnswer& answer) {
-    answer.access().agents(answer.then_value<std::vector<AgentSnapshot>>([&answer, after,
-                                                                          limit](auto agents) {
-      // The cursor is the last agent's name.
-      std::sort(agents.begin(), agents.end(),
-                [](const AgentSnapshot& a, const AgentSnapshot& b) { return a.name < b.name; });
-      auto at = std::find_if(agents.begin(), agents.end(),
-                             [&after](const AgentSnapshot& agent) { return agent.name > after; });
-      std::string body;
-      json::Writer writer(body);
-      writer.begin_object().key("items").begin_array();
-      std::string last;
-      for (std::size_t count = 0; at != agents.end() && count < limit; ++at, ++count) {
-        write_agent(writer, *at);
-        last = at->name;
-      }
-      writer.end_array().key("next");
-      if (at == agents.end()) {
-        writer.null();
-      } else {
-        writer.string(last);
-      }
-      writer.end_object();
-      answer.respond_json(200, std::move(body));
-    }));
+  return arrival.call([wanted](CallAnswer& answer) {
+    answer.access().agents(
+        answer.then_value<std::vector<AgentSnapshot>>([&answer, wanted](auto agents) {
+          answer.respond_json(200, agent_list(std::move(agents), wanted));
+        }));
   });
 }
 

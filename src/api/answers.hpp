@@ -46,6 +46,7 @@ std::shared_ptr<Answer> get_agent(const Arrival& arrival);
 std::shared_ptr<Answer> drain_agent(const Arrival& arrival);
 std::shared_ptr<Answer> undrain_agent(const Arrival& arrival);
 
+std::shared_ptr<Answer> get_page(const Arrival& arrival);
 std::shared_ptr<Answer> get_status(const Arrival& arrival);
 std::shared_ptr<Answer> get_healthz(const Arrival& arrival);
 std::shared_ptr<Answer> get_readyz(const Arrival& arrival);

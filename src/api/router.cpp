@@ -20,7 +20,7 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {"GET", "/", nullptr, "the page for people"},
+    {"GET", "/", get_page, {}},
     {"GET", "/healthz", get_healthz, {}},
     {"GET", "/metrics", nullptr, "/metrics"},
     {"GET", "/probe", nullptr, "/probe"},

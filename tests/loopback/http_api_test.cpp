@@ -344,7 +344,6 @@ TEST_CASE("what cannot be done is refused with a problem that says why", "[api][
       {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","x":1})", 400, "x"},
       {"POST", "/v1/probes", kJson, std::string(65537, ' '), 413, "64 KiB"},
       {"POST", "/v1/probes", kJson, spec, 503, "agent"},
-      {"GET", "/", "", "", 501, "page for people"},
       {"GET", "/metrics", "", "", 501, "/metrics"},
       {"GET", "/probe?target=x", "", "", 501, "/probe"},
       {"GET", "/v1/masters", "", "", 501, "/v1/masters"},
@@ -969,6 +968,37 @@ TEST_CASE("an agent is shown, drained and taken back", "[api][loopback]") {
   }
   run_until([&] { return text(world.get("/v1/agents/here").json(), "connected") == "false"; });
   CHECK(world.get("/v1/agents/here").json().find("last_disconnect")->find("reason"));
+}
+
+TEST_CASE("agents are listed a page at a time, by a part of the name and by health",
+          "[api][loopback]") {
+  World world;
+  const auto names = [&](const std::string& query) {
+    const json::Value list = world.get("/v1/agents" + query).json();
+    std::string found;
+    for (const json::Value& agent : *list.find("items")->as_array()) {
+      found += text(agent, "name") + ' ';
+    }
+    return found + text(list, "next") + ' ' + text(list, "total");
+  };
+  std::vector<std::unique_ptr<RawAgent>> agents;
+  for (const char* name : {"oslo-2", "rome-1", "oslo-1"}) {
+    agents.push_back(std::make_unique<RawAgent>(world.network.connector()));
+    agents.back()->join(name);
+  }
+  run_until([&] { return world.agents() == 3; });
+  CHECK(names("") == "oslo-1 oslo-2 rome-1 null 3");
+  CHECK(names("?limit=2") == "oslo-1 oslo-2 oslo-2 3");
+  CHECK(names("?limit=2&after=oslo-2") == "rome-1 null 3");
+  CHECK(names("?name=lo-&limit=1") == "oslo-1 oslo-1 2");
+  CHECK(names("?healthy=false") == "null 0");
+
+  agents.pop_back();
+  run_until([&] { return world.agents() == 2; });
+  CHECK(names("?healthy=false") == "oslo-1 null 1");
+  CHECK(names("?healthy=true") == "oslo-2 rome-1 null 2");
+  CHECK(names("?healthy=true&name=oslo") == "oslo-2 null 1");
+  CHECK(world.get("/v1/agents?healthy=perhaps").status == 400);
 }
 
 TEST_CASE("the API stops with clients in every state", "[api][loopback]") {
