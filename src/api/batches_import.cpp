@@ -18,7 +18,6 @@
 #include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
-#include "probe/selector.hpp"
 #include "probe/task_times.hpp"
 
 namespace probekit::api {
@@ -32,7 +31,10 @@ class ImportAnswer final : public ApiAnswer {
   ImportAnswer(ApiContext& context, Exchange& exchange, ImportForm form, SpecDefaults defaults,
                std::string name)
       : ApiAnswer(context, exchange),
-        parser_(form, std::move(defaults), context.access.kinds(), context.options.line_bytes_max),
+        parser_(form, std::move(defaults), context.access.kinds(), context.options.line_bytes_max,
+                [&access = context.access](const Selector& agents, const std::string& kind) {
+                  return access.resolve(agents, kind);
+                }),
         name_(std::move(name)) {
     ++context.uploads;
   }
@@ -171,9 +173,11 @@ SpecDefaults read_defaults(QueryReader& query, const ProbeKinds& kinds) {
   }
   if (const auto agents = query.text("agents")) {
     auto selector = parse_selector(*agents);
-    const auto fine = selector ? check_supported(*selector) : selector.error();
-    if (!fine) query.refuse("agents", fine.error().message());
-    if (selector) defaults.agents = std::move(*selector);
+    if (selector) {
+      defaults.agents = std::move(*selector);
+    } else {
+      query.refuse("agents", selector.error().message());
+    }
   }
   return defaults;
 }

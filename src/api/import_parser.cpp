@@ -30,13 +30,14 @@ std::string shown(std::string_view target) {
 }  // namespace
 
 ImportParser::ImportParser(ImportForm form, SpecDefaults defaults, const ProbeKinds& kinds,
-                           std::size_t line_bytes_max)
+                           std::size_t line_bytes_max, SelectorInterner::Resolve resolve)
     : form_(form),
       defaults_(std::move(defaults)),
       kinds_(kinds),
       line_bytes_max_(line_bytes_max),
       splitter_(line_bytes_max),
-      scanner_(kSpecBytesMax) {}
+      scanner_(kSpecBytesMax),
+      selectors_(std::move(resolve)) {}
 
 std::size_t ImportParser::feed(std::string_view bytes) {
   std::string_view rest = bytes;
@@ -174,8 +175,7 @@ void ImportParser::add_spec(std::uint64_t number, const Expected<json::Value>& v
 
 void ImportParser::add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
                        const Selector& agents) {
-  slice_.add(target, options, agents.names);
-  accepted_ += std::max<std::size_t>(agents.names.size(), 1);
+  accepted_ += slice_.add(target, options, selectors_.intern(agents, options->kind));
 }
 
 void ImportParser::reject(std::uint64_t number, std::string_view target, std::string detail) {

@@ -18,6 +18,7 @@
 #include "api/target_list_scanner.hpp"
 #include "json/json_value.hpp"
 #include "probe/options_interner.hpp"
+#include "probe/selector.hpp"
 #include "probekit/error.hpp"
 #include "probekit/probe_spec.hpp"
 #include "store/task_slice.hpp"
@@ -40,7 +41,7 @@ class ImportParser {
 
   /// The kinds outlive it.
   ImportParser(ImportForm form, SpecDefaults defaults, const ProbeKinds& kinds,
-               std::size_t line_bytes_max);
+               std::size_t line_bytes_max, SelectorInterner::Resolve resolve);
 
   /// Parses from the front of `bytes` until they are at their end or the slice is full. Returns
   /// how many were taken.
@@ -85,6 +86,7 @@ class ImportParser {
 
   TaskSlice slice_;
   OptionsInterner interner_;
+  SelectorInterner selectors_;
   std::vector<std::pair<const ProbeKind*, std::shared_ptr<const ProbeOptions>>> by_kind_;
   std::optional<Error> fault_;
   std::uint64_t accepted_ = 0;

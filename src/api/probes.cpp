@@ -143,8 +143,10 @@ class NewProbeAnswer final : public ProbeAnswer {
     }
     ProbeOptions& options = parsed.spec;
     if (!options.deadline) options.deadline = options.timeout + kProbeDeadlineOverTimeout;
+    const auto agents =
+        std::make_shared<const Selector>(access().resolve(parsed.agents, options.kind));
     slice_.add(parsed.spec.target, std::make_shared<const ProbeOptions>(std::move(options)),
-               parsed.agents.names);
+               agents);
     NewBatch batch;
     batch.origin = BatchOrigin::probe;
     store().open_upload(batch,

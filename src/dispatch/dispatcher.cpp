@@ -4,7 +4,8 @@
 #include "dispatch/dispatcher.hpp"
 
 #include <algorithm>
-#include <cassert>
+
+#include "probe/selector.hpp"
 
 namespace probekit {
 
@@ -24,11 +25,20 @@ void erase_value(List& list, const Value& value) {
 
 }  // namespace
 
-void Dispatcher::add_session(SessionId id, std::string agent, std::vector<std::string> kinds) {
+void Dispatcher::add_session(SessionId id, std::string agent, std::vector<std::string> kinds,
+                             std::vector<Label> tags) {
   Session& session = sessions_[id];
   by_agent_[agent] = id;
   session.agent = std::move(agent);
   session.kinds = std::move(kinds);
+  session.tags = std::move(tags);
+  for (const CreditClass credit : kBoth) {
+    std::vector<LaneId>& tagged = session.sides[place(credit)].tagged;
+    tagged.clear();
+    for (const LaneId lane : classes_[place(credit)].tagged) {
+      if (has_tags(session.tags, ready_.at(lane).lane.tags)) tagged.push_back(lane);
+    }
+  }
 }
 
 void Dispatcher::remove_session(SessionId id) {
@@ -42,7 +52,7 @@ void Dispatcher::remove_session(SessionId id) {
   for (Class& one : classes_) {
     compact(one.hungry, sessions_);
     compact(one.parked, sessions_);
-    compact(one.pinned, sessions_);
+    compact(one.own, sessions_);
   }
 }
 
@@ -75,13 +85,6 @@ void Dispatcher::set_send_room(SessionId id, std::size_t bytes) {
   enlist(id, found->second);
 }
 
-void Dispatcher::set_refusing(SessionId id, SteadyTime until) {
-  const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return;
-  std::optional<SteadyTime>& refusing = found->second.refusing_until;
-  refusing = refusing ? std::max(*refusing, until) : until;
-}
-
 void Dispatcher::on_ready(const std::vector<Lane>& lanes) {
   std::array<bool, kCreditClasses> moved{};
   for (const Lane& lane : lanes) {
@@ -89,15 +92,23 @@ void Dispatcher::on_ready(const std::vector<Lane>& lanes) {
     Class& one = classes_[place(credit)];
     const auto [entry, is_new] = ready_.try_emplace(lane.id);
     entry->second.generation = ++generation_;
+    entry->second.unfit.clear();
     if (is_new) entry->second.lane = lane;
-    if (lane.agent.empty()) {
+    if (!lane.agent.empty()) {
+      if (is_new) one.pinned_lanes[lane.agent].push_back(lane.id);
+      const auto named = by_agent_.find(lane.agent);
+      if (named != by_agent_.end()) enlist(named->second, sessions_.at(named->second), credit);
+    } else if (!lane.tags.empty()) {
+      if (is_new) one.tagged.push_back(lane.id);
+      for (auto& [id, session] : sessions_) {
+        if (!has_tags(session.tags, lane.tags)) continue;
+        if (is_new) session.sides[place(credit)].tagged.push_back(lane.id);
+        enlist(id, session, credit);
+      }
+    } else {
       if (is_new) one.free.push_back(lane.id);
       moved[place(credit)] = true;
-      continue;
     }
-    if (is_new) one.pinned_lanes[lane.agent].push_back(lane.id);
-    const auto named = by_agent_.find(lane.agent);
-    if (named != by_agent_.end()) enlist(named->second, sessions_.at(named->second), credit);
   }
   for (const CreditClass credit : kBoth) {
     Class& one = classes_[place(credit)];
@@ -111,19 +122,29 @@ void Dispatcher::on_ready(const std::vector<Lane>& lanes) {
   }
 }
 
+void Dispatcher::on_gone(const std::vector<LaneId>& lanes) {
+  for (const LaneId lane : lanes) forget_lane(lane);
+}
+
 void Dispatcher::forget_lane(LaneId id) {
   const auto found = ready_.find(id);
   if (found == ready_.end()) return;
-  Class& one = classes_[place(credit_class(found->second.lane.priority))];
-  const std::string& agent = found->second.lane.agent;
-  if (agent.empty()) {
-    erase_value(one.free, id);
-  } else {
-    const auto lanes = one.pinned_lanes.find(agent);
+  const Lane& lane = found->second.lane;
+  const CreditClass credit = credit_class(lane.priority);
+  Class& one = classes_[place(credit)];
+  if (!lane.agent.empty()) {
+    const auto lanes = one.pinned_lanes.find(lane.agent);
     if (lanes != one.pinned_lanes.end()) {
       erase_value(lanes->second, id);
       if (lanes->second.empty()) one.pinned_lanes.erase(lanes);
     }
+  } else if (!lane.tags.empty()) {
+    erase_value(one.tagged, id);
+    for (auto& [session_id, session] : sessions_) {
+      erase_value(session.sides[place(credit)].tagged, id);
+    }
+  } else {
+    erase_value(one.free, id);
   }
   ready_.erase(found);
 }
@@ -135,8 +156,7 @@ void Dispatcher::close_ask(Session& session, CreditClass credit) {
   --classes_[place(credit)].asks;
 }
 
-void Dispatcher::on_leased(SessionId id, CreditClass credit, const LeaseReply& reply,
-                           SteadyTime now) {
+void Dispatcher::on_leased(SessionId id, CreditClass credit, const LeaseReply& reply) {
   retry_at_.reset();
   retry_delay_ = std::chrono::milliseconds{0};
   const auto found = sessions_.find(id);
@@ -145,23 +165,19 @@ void Dispatcher::on_leased(SessionId id, CreditClass credit, const LeaseReply& r
   Side& side = session.sides[place(credit)];
   close_ask(session, credit);
   side.room -= std::min<std::uint64_t>(side.room, reply.tasks.size());
-  if (session.refusing_until && *session.refusing_until <= now) {
-    session.refusing_until.reset();
-    session.empty.clear();
-  }
-  for (const LaneId lane : reply.empty) {
+  // A lane told ready again since it was asked may have tasks by now.
+  const auto unchanged = [&](LaneId lane) {
     const auto asked = std::find_if(side.lanes.begin(), side.lanes.end(),
                                     [&](const AskedLane& one) { return one.id == lane; });
     const auto ready = ready_.find(lane);
-    if (asked == side.lanes.end() || ready == ready_.end() ||
-        ready->second.generation != asked->generation) {
-      continue;
-    }
-    if (session.refusing_until && ready->second.lane.agent.empty()) {
-      session.empty[lane] = asked->generation;
-    } else {
-      forget_lane(lane);
-    }
+    return asked != side.lanes.end() && ready != ready_.end() &&
+           ready->second.generation == asked->generation;
+  };
+  for (const LaneId lane : reply.empty) {
+    if (unchanged(lane)) forget_lane(lane);
+  }
+  for (const LaneId lane : reply.unfit) {
+    if (unchanged(lane)) ready_.at(lane).unfit.insert(id);
   }
   enlist(id, session, credit);
 }
@@ -188,9 +204,9 @@ void Dispatcher::enlist(SessionId id, Session& session, CreditClass credit) {
     side.listed = true;
     one.hungry.push_back(id);
   }
-  if (!side.listed_pinned && one.pinned_lanes.count(session.agent) > 0) {
-    side.listed_pinned = true;
-    one.pinned.push_back(id);
+  if (!side.listed_own && (!side.tagged.empty() || one.pinned_lanes.count(session.agent) > 0)) {
+    side.listed_own = true;
+    one.own.push_back(id);
   }
 }
 
@@ -198,29 +214,24 @@ void Dispatcher::enlist(SessionId id, Session& session) {
   for (const CreditClass credit : kBoth) enlist(id, session, credit);
 }
 
-bool Dispatcher::offers(const Session& session, const ReadyLane& ready) const {
-  if (std::find(session.kinds.begin(), session.kinds.end(), ready.lane.kind) ==
-      session.kinds.end()) {
-    return false;
-  }
-  const auto empty = session.empty.find(ready.lane.id);
-  return empty == session.empty.end() || empty->second != ready.generation;
-}
-
-std::vector<LaneId> Dispatcher::choose(const Session& session, CreditClass credit) {
+std::vector<LaneId> Dispatcher::choose(SessionId id, const Session& session, CreditClass credit) {
   const Class& one = classes_[place(credit)];
   const std::uint32_t turn = session.sides[place(credit)].turn;
   std::vector<LaneId> first;
   std::vector<LaneId> low;
   const auto consider = [&](const std::vector<LaneId>& lanes) {
-    for (const LaneId id : lanes) {
-      const ReadyLane& ready = ready_.at(id);
-      if (!offers(session, ready)) continue;
-      (ready.lane.priority == Priority::low ? low : first).push_back(id);
+    for (const LaneId lane : lanes) {
+      const ReadyLane& ready = ready_.at(lane);
+      if (ready.unfit.count(id) > 0 || std::find(session.kinds.begin(), session.kinds.end(),
+                                                 ready.lane.kind) == session.kinds.end()) {
+        continue;
+      }
+      (ready.lane.priority == Priority::low ? low : first).push_back(lane);
     }
   };
   const auto own = one.pinned_lanes.find(session.agent);
   if (own != one.pinned_lanes.end()) consider(own->second);
+  consider(session.sides[place(credit)].tagged);
   consider(one.free);
   // Each lease begins with another lane of its priority, so that no kind starves another.
   const auto rotate = [](std::vector<LaneId>& lanes, std::uint32_t by) {
@@ -237,7 +248,7 @@ std::vector<LaneId> Dispatcher::choose(const Session& session, CreditClass credi
 }
 
 bool Dispatcher::ask(SessionId id, Session& session, CreditClass credit, std::vector<Ask>& asks) {
-  std::vector<LaneId> lanes = choose(session, credit);
+  std::vector<LaneId> lanes = choose(id, session, credit);
   if (lanes.empty()) return false;
   Side& side = session.sides[place(credit)];
   side.asked = true;
@@ -263,13 +274,13 @@ std::vector<Dispatcher::Ask> Dispatcher::next(SteadyTime now) {
     Class& one = classes_[place(credit)];
     while (one.asks < kAsksMax) {
       bool progress = false;
-      if (!one.pinned.empty()) {
-        const SessionId id = one.pinned.front();
-        one.pinned.pop_front();
+      if (!one.own.empty()) {
+        const SessionId id = one.own.front();
+        one.own.pop_front();
         progress = true;
         const auto found = sessions_.find(id);
         if (found != sessions_.end()) {
-          found->second.sides[place(credit)].listed_pinned = false;
+          found->second.sides[place(credit)].listed_own = false;
           if (eligible(found->second, credit)) ask(id, found->second, credit, asks);
         }
       }

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,8 @@ constexpr CreditClass credit_class(Priority priority) noexcept {
 
 /// Serves sessions round robin, at most kChunk tasks at a time, so that none hoards. Of a
 /// session's leases normal comes before low, but one of kLowTurn begins with low. A lane found
-/// empty is not asked again until it is ready again.
+/// empty is not asked again until it is ready again; one that had nothing for a session is not
+/// asked by that one.
 class PROBEKIT_EXPORT Dispatcher {
  public:
   static constexpr std::size_t kChunk = 512;
@@ -49,7 +51,8 @@ class PROBEKIT_EXPORT Dispatcher {
     CreditClass credit = CreditClass::other;
   };
 
-  void add_session(SessionId session, std::string agent, std::vector<std::string> kinds);
+  void add_session(SessionId session, std::string agent, std::vector<std::string> kinds,
+                   std::vector<Label> tags);
   /// Its open ask need not be answered.
   void remove_session(SessionId session);
   void set_drained(SessionId session, bool drained);
@@ -58,13 +61,11 @@ class PROBEKIT_EXPORT Dispatcher {
   /// How many bytes may be added to what is unsent to it; 0: nothing is leased to it. Its two
   /// leases share them. Without a limit before this is called.
   void set_send_room(SessionId session, std::size_t bytes);
-  /// It returned a task `unsupported` (until: max) or `host_busy`. Until then a lane that is empty
-  /// for this session may hold tasks for others.
-  void set_refusing(SessionId session, SteadyTime until);
-
   void on_ready(const std::vector<Lane>& lanes);
+  /// The store has forgotten these.
+  void on_gone(const std::vector<LaneId>& lanes);
   /// Takes the leased tasks off the session's room.
-  void on_leased(SessionId session, CreditClass credit, const LeaseReply& reply, SteadyTime now);
+  void on_leased(SessionId session, CreditClass credit, const LeaseReply& reply);
   /// The store could not: nothing is asked for a while.
   void on_failed(SessionId session, CreditClass credit, SteadyTime now);
 
@@ -84,30 +85,32 @@ class PROBEKIT_EXPORT Dispatcher {
     std::uint64_t room = 0;
     bool asked = false;          // an ask is open
     bool listed = false;         // in hungry or parked
-    bool listed_pinned = false;  // in pinned
+    bool listed_own = false;     // in own
+    std::vector<LaneId> tagged;  // ready lanes whose tags it has
     std::vector<AskedLane> lanes;
     std::uint32_t turn = 0;
   };
   struct Session {
     std::string agent;
     std::vector<std::string> kinds;
+    std::vector<Label> tags;
     bool drained = false;
     std::size_t send_room = std::numeric_limits<std::size_t>::max();
-    std::optional<SteadyTime> refusing_until;
     std::array<Side, kCreditClasses> sides;
-    std::unordered_map<LaneId, std::uint64_t> empty;  // lane to its generation then
   };
   // A lane with tasks. The generation tells a ready told before an ask from one told after it.
   struct ReadyLane {
     Lane lane;
     std::uint64_t generation = 0;
+    std::unordered_set<SessionId> unfit;  // it had nothing for these in this generation
   };
   struct Class {
     std::vector<LaneId> free;  // ready lanes that any agent may serve
+    std::vector<LaneId> tagged;
     std::unordered_map<std::string, std::vector<LaneId>> pinned_lanes;  // by agent
     std::deque<SessionId> hungry;  // with room, in turn; may name sessions that lost it
     std::deque<SessionId> parked;  // with room, and no lane for them
-    std::deque<SessionId> pinned;  // with room, and lanes of their own
+    std::deque<SessionId> own;     // with room, and lanes of their own: pinned or tagged
     std::size_t asks = 0;
   };
 
@@ -115,8 +118,7 @@ class PROBEKIT_EXPORT Dispatcher {
   void enlist(SessionId id, Session& session, CreditClass credit);
   void enlist(SessionId id, Session& session);
   bool ask(SessionId id, Session& session, CreditClass credit, std::vector<Ask>& asks);
-  std::vector<LaneId> choose(const Session& session, CreditClass credit);
-  bool offers(const Session& session, const ReadyLane& ready) const;
+  std::vector<LaneId> choose(SessionId id, const Session& session, CreditClass credit);
   void forget_lane(LaneId id);
   void close_ask(Session& session, CreditClass credit);
   static void compact(std::deque<SessionId>& list,

@@ -24,8 +24,6 @@ using std::chrono::seconds;
 constexpr std::size_t kRecordsMax = 100'000;
 constexpr std::size_t kLostSessionsMax = 100'000;
 constexpr seconds kChallengeTime{5};
-// As long as a store keeps a host_busy task from a session, and the way there.
-constexpr milliseconds kHostBusy{1500};
 constexpr milliseconds kCpuSpanMin{1000};
 constexpr std::size_t kResumeSlice = 4096;
 
@@ -247,8 +245,9 @@ void Fleet::take_name(AgentRecord& record, Link& link) {
   record.progress_at = record.last_received = now();
   record.acked_bytes = 0;
   record.in_flight = 0;
-  core_->store->open_session(record.hello.name, [this, core = core_, id = link.id_](
-                                                    Expected<TaskStore::SessionOpened> opened) {
+  NewSession session{record.hello.name, record.hello.tags, record.hello.kinds};
+  core_->store->open_session(std::move(session), [this, core = core_, id = link.id_](
+                                                     Expected<TaskStore::SessionOpened> opened) {
     if (core->post([this, id, opened] { on_opened(id, opened); }) || !opened) return;
     core->store->lose_session({opened->session, milliseconds{0}}, [](auto) {});
   });
@@ -326,7 +325,7 @@ void Fleet::on_resumed(std::uint64_t link_id, SessionId session, Expected<Resume
   by_session_[session] = link;
   promise_window(*link);
   link->session_.welcome(std::to_string(session), link->epoch_, wanted, now());
-  dispatcher_.add_session(session, record.hello.name, record.hello.kinds);
+  dispatcher_.add_session(session, record.hello.name, record.hello.kinds, record.hello.tags);
   dispatcher_.set_drained(session, record.drained);
   publish(record.hello.name, record);
   log(LogLevel::info, "agent connected",
@@ -390,11 +389,6 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
   outcomes.reserve(results.items.size());
   for (protocol::Results::Item& item : results.items) {
     outcomes.push_back(intake_.convert(std::move(item), offset, system_at));
-    if (outcomes.back().kind == Outcome::Kind::unsupported) {
-      dispatcher_.set_refusing(link.store_session_, SteadyTime::max());
-    } else if (outcomes.back().kind == Outcome::Kind::host_busy) {
-      dispatcher_.set_refusing(link.store_session_, at + kHostBusy);
-    }
   }
   const auto count = static_cast<std::int64_t>(outcomes.size());
   record.in_flight = std::max<std::int64_t>(0, record.in_flight - count);

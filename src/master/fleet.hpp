@@ -14,7 +14,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -88,9 +87,9 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   /// From any thread.
   void on_ready(const std::vector<Lane>& lanes) override;
+  void on_gone(const std::vector<LaneId>& lanes) override;
   void on_progress(const std::vector<BatchId>& batches) override;
   void on_due() override;
-  bool has_agent(const std::string& kind, const Selector& agents) const;
 
   std::vector<AgentSnapshot> agents();
   std::optional<AgentSnapshot> agent(const std::string& name);
@@ -216,9 +215,6 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   bool drain_in_time_ = true;
   Drained drain_done_;
   TimerId drain_timer_ = 0;
-
-  mutable std::shared_mutex published_mutex_;
-  std::unordered_map<std::string, std::vector<std::string>> published_;  // name to kinds
 };
 
 }  // namespace probekit

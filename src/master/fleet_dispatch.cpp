@@ -33,6 +33,10 @@ void Fleet::on_ready(const std::vector<Lane>& lanes) {
   });
 }
 
+void Fleet::on_gone(const std::vector<LaneId>& lanes) {
+  core_->post([this, lanes] { dispatcher_.on_gone(lanes); });
+}
+
 void Fleet::on_progress(const std::vector<BatchId>& batches) { core_->watches.notify(batches); }
 
 void Fleet::on_due() {
@@ -97,7 +101,7 @@ void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
   }
   link->session_.send_tasks(reply->tasks, credit == CreditClass::high, now());
   link->record_->in_flight += static_cast<std::int64_t>(reply->tasks.size());
-  dispatcher_.on_leased(session, credit, *reply, now());
+  dispatcher_.on_leased(session, credit, *reply);
   update_room(*link);
   pump(*link);
   arm(*link);

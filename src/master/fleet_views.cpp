@@ -5,7 +5,6 @@
 /// Of the fleet: what others see of it.
 
 #include <algorithm>
-#include <mutex>
 
 #include "master/fleet.hpp"
 
@@ -28,27 +27,11 @@ constexpr std::size_t kFactsFreshMax = 256;
 void Fleet::publish(const std::string& name, const AgentRecord& record) {
   const bool serves = record.link != nullptr && record.link->welcomed_ && !record.drained &&
                       !record.link->session_.draining();
-  const std::unique_lock<std::shared_mutex> lock{published_mutex_};
   if (serves) {
-    published_[name] = record.hello.kinds;
+    core_->directory.put(name, {record.hello.kinds, record.hello.tags});
   } else {
-    published_.erase(name);
+    core_->directory.remove(name);
   }
-}
-
-bool Fleet::has_agent(const std::string& kind, const Selector& agents) const {
-  const auto runs = [&](const std::vector<std::string>& kinds) {
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-  };
-  const std::shared_lock<std::shared_mutex> lock{published_mutex_};
-  if (agents.kind == Selector::Kind::any) {
-    return std::any_of(published_.begin(), published_.end(),
-                       [&](const auto& one) { return runs(one.second); });
-  }
-  return std::any_of(agents.names.begin(), agents.names.end(), [&](const std::string& name) {
-    const auto found = published_.find(name);
-    return found != published_.end() && runs(found->second);
-  });
 }
 
 Diagnosis Fleet::diagnose(const AgentRecord& record) const {

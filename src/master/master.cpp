@@ -177,7 +177,10 @@ struct Master::Impl final : MasterAccess {
   void status(Completion<MasterStatus> done) override;
   bool draining() const noexcept override { return core->draining; }
   bool has_agent(const std::string& kind, const Selector& agents) const override {
-    return fleet->has_agent(kind, agents);
+    return core->directory.has(kind, agents);
+  }
+  Selector resolve(const Selector& agents, const std::string& kind) const override {
+    return core->directory.resolve(agents, kind);
   }
   std::uint64_t watch(BatchId batch, std::function<void()> moved) override {
     return core->watches.watch(batch, std::move(moved));
@@ -273,9 +276,9 @@ Expected<Upload> Master::open_upload(const BatchRequest& request) {
   }
   if (request.name.size() > kBatchNameBytesMax) return refuse("name: longer than 256 bytes");
   if (!is_valid_utf8(request.name)) return refuse("name: not UTF-8");
-  const auto selectable = check_selector(request.agents);
-  if (!selectable) return selectable.error();
-  auto inside = std::make_unique<Upload::Impl>(impl_->core, request);
+  auto agents = completed_selector(request.agents);
+  if (!agents) return agents.error();
+  auto inside = std::make_unique<Upload::Impl>(impl_->core, request.options, std::move(*agents));
   const auto opened = inside->open(request.name);
   if (!opened) return opened.error();
   return Upload{std::move(inside)};

@@ -32,9 +32,13 @@ struct MasterAccess {
   virtual void agent(std::string name, Completion<AgentSnapshot> done) = 0;
   virtual void status(Completion<MasterStatus> done) = 0;
   virtual bool draining() const noexcept = 0;
-  /// True when a connected, not draining agent can run this kind under this selector (for names:
-  /// at least one of them).
+  /// True when a connected, not draining agent can run this kind under this selector (of those
+  /// named, counted or all: at least one).
   virtual bool has_agent(const std::string& kind, const Selector& agents) const = 0;
+  /// What the store is to be given: `all` becomes the names of the agents that could take tasks of
+  /// this kind now (connected and not draining), sorted, and stays `all` when there is none. Any
+  /// other selector is itself. Once for an upload: see SelectorInterner.
+  virtual Selector resolve(const Selector& agents, const std::string& kind) const = 0;
 
   /// Drain of one agent, by operators: no new tasks to it; undo. *Errors*: not_found.
   virtual void set_agent_drained(std::string name, bool drained,

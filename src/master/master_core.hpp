@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "base/notifier.hpp"
+#include "master/agent_directory.hpp"
 #include "master/watch_hub.hpp"
 #include "probekit/master.hpp"
 #include "store/task_store.hpp"
@@ -37,6 +38,7 @@ struct MasterCore {
   const MasterOptions options;  ///< with the injected filled in
   Notifier notifier;
   WatchHub watches;
+  AgentDirectory directory;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};
 

@@ -3,28 +3,28 @@
 
 #include "master/upload.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "master/await.hpp"
-#include "probe/selector.hpp"
 
 namespace probekit {
 
-Expected<void> check_selector(const Selector& selector) {
-  Selector checked = selector;
-  auto fine = complete_selector(checked);
-  if (fine) fine = check_supported(checked);
-  if (!fine)
-    return Error{make_error_code(errc::invalid_argument), "agents: " + fine.error().message()};
-  return {};
+Expected<Selector> completed_selector(Selector selector) {
+  const auto fine = complete_selector(selector);
+  if (fine) return selector;
+  return Error{make_error_code(errc::invalid_argument), "agents: " + fine.error().message()};
 }
 
-Upload::Impl::Impl(std::shared_ptr<MasterCore> given_core, const BatchRequest& request)
+Upload::Impl::Impl(std::shared_ptr<MasterCore> given_core, const ProbeOptions& given_options,
+                   Selector given_agents)
     : core(std::move(given_core)),
-      options(request.options),
-      agents(request.agents),
-      checked(agents) {}
+      options(given_options),
+      agents(std::move(given_agents)),
+      given(agents),
+      completed(agents),
+      selectors([core = core](const Selector& selector, const std::string& kind) {
+        return core->directory.resolve(selector, kind);
+      }) {}
 
 Upload::Impl::~Impl() { abandon(); }
 
@@ -62,22 +62,22 @@ Expected<void> Upload::Impl::add(std::string_view target) {
 
 Expected<void> Upload::Impl::add(ProbeSpec spec, const Selector& selector) {
   if (broken) return *broken;
-  if (!(selector == checked)) {
-    const auto selectable = check_selector(selector);
-    if (!selectable) return selectable.error();
-    checked = selector;
+  if (selector != given) {
+    auto complete = completed_selector(selector);
+    if (!complete) return complete.error();
+    given = selector;
+    completed = std::move(*complete);
   }
   const auto complete = complete_spec(spec, core->options.kinds);
   if (!complete) return complete.error();
   const std::string target = std::move(spec.target);
-  return put(target, interner.intern(std::move(static_cast<ProbeOptions&>(spec))), selector);
+  return put(target, interner.intern(std::move(static_cast<ProbeOptions&>(spec))), completed);
 }
 
 Expected<void> Upload::Impl::put(std::string_view target,
                                  const std::shared_ptr<const ProbeOptions>& shared,
                                  const Selector& selector) {
-  slice.add(target, shared, selector.names);
-  accepted += std::max<std::size_t>(selector.names.size(), 1);
+  accepted += slice.add(target, shared, selectors.intern(selector, shared->kind));
   return slice.full() ? flush() : Expected<void>{};
 }
 

@@ -15,13 +15,15 @@
 
 #include "master/master_core.hpp"
 #include "probe/options_interner.hpp"
+#include "probe/selector.hpp"
 #include "probekit/master.hpp"
 #include "store/task_slice.hpp"
 
 namespace probekit {
 
 struct Upload::Impl {
-  Impl(std::shared_ptr<MasterCore> given_core, const BatchRequest& request);
+  /// The selector is complete.
+  Impl(std::shared_ptr<MasterCore> given_core, const ProbeOptions& options, Selector agents);
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -39,7 +41,9 @@ struct Upload::Impl {
   std::shared_ptr<MasterCore> core;
   ProbeOptions options;
   Selector agents;
-  Selector checked;  // the last one found good
+  Selector given;      // the last one of a spec
+  Selector completed;  // and what became of it
+  SelectorInterner selectors;
   std::unordered_map<const ProbeKind*, std::shared_ptr<const ProbeOptions>> by_kind;
   OptionsInterner interner;
 
@@ -50,7 +54,7 @@ struct Upload::Impl {
   std::optional<Error> broken;  // the store refused a slice: nothing can be added
 };
 
-/// By the rule of add_agent_name(). *Errors*: invalid_argument.
-Expected<void> check_selector(const Selector& selector);
+/// By the rules of complete_selector(). *Errors*: invalid_argument.
+Expected<Selector> completed_selector(Selector selector);
 
 }  // namespace probekit

@@ -139,7 +139,6 @@ class SpecReader {
     if (name == "agents") {
       auto selector = read_selector(value, std::string{place_.path} + name);
       if (!selector) return selector.error();
-      if (auto fine = check_supported(*selector); !fine) return at(name, fine.error().message());
       into_.agents = std::move(*selector);
       return {};
     }

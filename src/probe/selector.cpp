@@ -106,17 +106,26 @@ Expected<void> complete_selector(Selector& selector) {
   return {};
 }
 
-Expected<void> check_supported(const Selector& selector) {
+bool has_tags(const std::vector<Label>& tags, const std::vector<Label>& wanted) noexcept {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const Label& tag) {
+    return std::find(tags.begin(), tags.end(), tag) != tags.end();
+  });
+}
+
+std::shared_ptr<const Selector> SelectorInterner::intern(const Selector& selector,
+                                                         const std::string& kind) {
+  if (selector.kind == Selector::Kind::any && selector.count == 1) return nullptr;
   if (selector.kind == Selector::Kind::all) {
-    return refused("the selector all is not supported yet; use any or name:AGENT");
+    std::shared_ptr<const Selector>& all = all_[kind];
+    if (all == nullptr) all = std::make_shared<const Selector>(resolve_(selector, kind));
+    return all;
   }
-  if (selector.kind == Selector::Kind::tags) {
-    return refused("selectors by tag are not supported yet; use any or name:AGENT");
-  }
-  if (selector.count != 1) {
-    return refused("a number of agents (*N) is not supported yet; use any or name:AGENT");
-  }
-  return {};
+  const auto known = std::find_if(known_.rbegin(), known_.rend(),
+                                  [&](const auto& one) { return *one == selector; });
+  if (known != known_.rend()) return *known;
+  if (known_.size() >= kMax) known_.clear();
+  known_.push_back(std::make_shared<const Selector>(selector));
+  return known_.back();
 }
 
 Expected<Selector> parse_selector(std::string_view text) {

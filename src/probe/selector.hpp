@@ -7,7 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "probekit/error.hpp"
 #include "probekit/export.hpp"
@@ -31,7 +37,26 @@ Expected<void> add_agent_tag(Selector& selector, std::string_view key, std::stri
 /// invalid_argument.
 PROBEKIT_EXPORT Expected<void> complete_selector(Selector& selector);
 
-/// What is written correctly and cannot be done yet. *Errors*: invalid_argument.
-PROBEKIT_EXPORT Expected<void> check_supported(const Selector& selector);
+/// Whether every wanted tag is among `tags`.
+PROBEKIT_EXPORT bool has_tags(const std::vector<Label>& tags,
+                              const std::vector<Label>& wanted) noexcept;
+
+/// Selectors on their way to the store: equal ones become one object, as far back as the last kMax
+/// different ones, and `all` becomes what `resolve` says, once for each kind. One thread.
+class PROBEKIT_EXPORT SelectorInterner {
+ public:
+  static constexpr std::size_t kMax = 64;
+  /// Turns `all` into the names of agents that run the kind; back comes `all` when there is none.
+  using Resolve = std::function<Selector(const Selector& selector, const std::string& kind)>;
+
+  explicit SelectorInterner(Resolve resolve) : resolve_(std::move(resolve)) {}
+  /// Null: any one agent.
+  std::shared_ptr<const Selector> intern(const Selector& selector, const std::string& kind);
+
+ private:
+  const Resolve resolve_;
+  std::vector<std::shared_ptr<const Selector>> known_;
+  std::map<std::string, std::shared_ptr<const Selector>> all_;  // by kind
+};
 
 }  // namespace probekit

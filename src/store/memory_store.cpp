@@ -49,8 +49,8 @@ class MemoryStore final : public TaskStore {
     });
   }
 
-  void open_session(std::string agent, Completion<SessionOpened> done) override {
-    run<SessionOpened>(done, [&](Now) { return table_.open_session(agent); });
+  void open_session(NewSession session, Completion<SessionOpened> done) override {
+    run<SessionOpened>(done, [&](Now) { return table_.open_session(std::move(session)); });
   }
   void resume(ResumeRequest request, Completion<ResumeReply> done) override {
     run<ResumeReply>(done, [&](Now now) { return table_.resume(now, request); });
@@ -134,6 +134,7 @@ class MemoryStore final : public TaskStore {
       telling_ = observer_;
       lock.unlock();
       if (telling_ != nullptr && !news.ready.empty()) telling_->on_ready(news.ready);
+      if (telling_ != nullptr && !news.gone.empty()) telling_->on_gone(news.gone);
       if (telling_ != nullptr && !news.progress.empty()) telling_->on_progress(news.progress);
       if (telling_ != nullptr && news.due) telling_->on_due();
       news = {};  // a forgotten batch is freed here

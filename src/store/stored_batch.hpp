@@ -58,6 +58,7 @@ struct StoredTask {
   TaskState state;
   std::uint8_t flags;
   ExpiryReason reason;
+  std::uint8_t copy;  // of its target's tasks for different agents, which are neighbours: from 0
 };
 static_assert(sizeof(StoredTask) == 40, "a million of these are queued at a time");
 
@@ -91,18 +92,28 @@ class StoredTasks {
   std::uint32_t size_ = 0;
 };
 
-/// What tasks share: options, and through them times, and the queue they wait in.
+/// What tasks share: options, times, and the queue they wait in.
 struct Binding {
   std::shared_ptr<const ProbeOptions> options;
   std::uint32_t queue = 0;           // index into the batch's queues
-  std::chrono::milliseconds within;  // from acceptance to the deadline
+  std::uint32_t copies = 1;          // tasks of one target, each for another agent
+  std::chrono::milliseconds within;  // from acceptance to the deadline; kNobody
+  SteadyTime accepted_at{};
+  SystemTime scheduled_at{};
+
+  /// Of tasks for all agents when there was none: they expire at once.
+  static constexpr std::chrono::milliseconds kNobody = -std::chrono::hours(24);
+
+  SteadyTime deadline() const { return accepted_at + within; }
+  /// An attempt may start until then: its timeout and the way back still fit.
+  SteadyTime start_by() const { return deadline() - options->timeout - kWayBack; }
 };
 
 struct LaneEntry;
 struct StoredBatch;
 
-/// The queued tasks of one batch in one lane. `shunned` come first: they were returned by a
-/// session and wait for another one.
+/// The queued tasks of one batch in one lane. `shunned` come first: they are not for everybody, as
+/// a session returned them, or an agent has another one of their target's.
 struct BatchQueue {
   struct List {
     std::uint32_t head = kNoTask;
@@ -139,7 +150,7 @@ struct StoredBatch {
   Ledger ledger;
   std::uint64_t rejected = 0;
   SystemTime created_at{};
-  SteadyTime accepted_at{};
+  SteadyTime accepted_at{};  // the first of it
   std::optional<SystemTime> finished_at;
   SteadyTime finished{};
   std::optional<SteadyTime> cancelled_at;
@@ -161,12 +172,6 @@ struct StoredBatch {
   std::uint32_t scan_position = 0;
   SteadyTime scan_due = kNever;  // the least it has seen so far
   bool in_news = false;
-
-  SteadyTime deadline(const Binding& binding) const { return accepted_at + binding.within; }
-  /// An attempt may start until then: its timeout and the way back still fit.
-  SteadyTime start_by(const Binding& binding) const {
-    return deadline(binding) - binding.options->timeout - kWayBack;
-  }
 };
 
 constexpr std::uint32_t kVerdictBits = 2;

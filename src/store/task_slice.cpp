@@ -5,18 +5,22 @@
 
 namespace probekit {
 
-void TaskSlice::add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
-                    const std::vector<std::string>& names) {
-  const Part part = keep(target);
-  if (names.empty()) entries_.push_back(Entry{part, {}, options});
-  for (const std::string& name : names) entries_.push_back(Entry{part, keep(name), options});
+std::size_t TaskSlice::add(std::string_view target,
+                           const std::shared_ptr<const ProbeOptions>& options,
+                           const std::shared_ptr<const Selector>& agents) {
+  entries_.push_back(Entry{text_.size(), target.size(), options, agents});
+  text_.append(target);
+  const std::size_t count = agents == nullptr ? 1 : task_count(*agents);
+  tasks_ += count;
+  return count;
 }
 
 std::vector<NewTask> TaskSlice::tasks() const {
   std::vector<NewTask> tasks;
   tasks.reserve(entries_.size());
   for (const Entry& entry : entries_) {
-    tasks.push_back(NewTask{view(entry.target), entry.options, view(entry.agent)});
+    tasks.push_back(NewTask{std::string_view(text_).substr(entry.begin, entry.size), entry.options,
+                            entry.agents});
   }
   return tasks;
 }
@@ -24,16 +28,7 @@ std::vector<NewTask> TaskSlice::tasks() const {
 void TaskSlice::clear() {
   text_.clear();
   entries_.clear();
-}
-
-TaskSlice::Part TaskSlice::keep(std::string_view text) {
-  const Part part{text_.size(), text.size()};
-  text_.append(text);
-  return part;
-}
-
-std::string_view TaskSlice::view(Part part) const {
-  return std::string_view(text_).substr(part.begin, part.size);
+  tasks_ = 0;
 }
 
 }  // namespace probekit

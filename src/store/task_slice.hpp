@@ -21,30 +21,26 @@ class PROBEKIT_EXPORT TaskSlice {
   static constexpr std::size_t kTasks = 1000;
   static constexpr std::size_t kBytes = 256 * 1024;
 
-  /// One task, or one for each name.
-  void add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
-           const std::vector<std::string>& names);
+  /// As many tasks as `agents` makes of a target; null: one, for any agent. Returns that number.
+  std::size_t add(std::string_view target, const std::shared_ptr<const ProbeOptions>& options,
+                  const std::shared_ptr<const Selector>& agents);
   bool empty() const noexcept { return entries_.empty(); }
-  bool full() const noexcept { return entries_.size() >= kTasks || text_.size() >= kBytes; }
+  bool full() const noexcept { return tasks_ >= kTasks || text_.size() >= kBytes; }
   /// Valid until the slice changes.
   std::vector<NewTask> tasks() const;
   void clear();
 
  private:
-  struct Part {
+  struct Entry {
     std::size_t begin = 0;
     std::size_t size = 0;
-  };
-  struct Entry {
-    Part target;
-    Part agent;
     std::shared_ptr<const ProbeOptions> options;
+    std::shared_ptr<const Selector> agents;
   };
-  Part keep(std::string_view text);
-  std::string_view view(Part part) const;
 
   std::string text_;
   std::vector<Entry> entries_;
+  std::size_t tasks_ = 0;
 };
 
 }  // namespace probekit

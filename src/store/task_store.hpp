@@ -35,14 +35,15 @@ using Completion = std::function<void(Expected<T>)>;
 /// A registered connection's exclusive claim; counted by the store, never reused.
 using SessionId = std::uint64_t;
 
-/// Tasks of equal priority, kind and agent restriction; numbered by the store, never reused.
+/// Tasks of equal priority and kind for the same agents; numbered by the store, never reused.
 using LaneId = std::uint32_t;
 
 struct Lane {
   LaneId id = 0;
   Priority priority = Priority::low;
   std::string kind;
-  std::string agent;  ///< pinned to this name; empty: any agent
+  std::string agent;        ///< pinned to this name; empty: any agent
+  std::vector<Label> tags;  ///< that an agent must have, all of them
 };
 
 enum class BatchOrigin : std::uint8_t { import, probe };
@@ -52,11 +53,20 @@ struct NewBatch {
   BatchOrigin origin = BatchOrigin::import;
 };
 
-/// One task to be. `options` are shared: equal ones should be one object.
+/// What becomes as many tasks as its selector says. Options and selectors are shared: equal ones
+/// should be one object.
 struct NewTask {
   std::string_view target;
   std::shared_ptr<const ProbeOptions> options;
-  std::string_view agent;  ///< pinned to this name; empty: any
+  /// Null: any one agent. `all` means that nobody was there for it: one task, which ends at once.
+  std::shared_ptr<const Selector> agents;
+};
+
+/// An agent that has connected.
+struct NewSession {
+  std::string agent;
+  std::vector<Label> tags;
+  std::vector<std::string> kinds;
 };
 
 /// What a session gets to do.
@@ -77,7 +87,9 @@ struct LeaseRequest {
 };
 struct LeaseReply {
   std::vector<LeasedTask> tasks;
-  std::vector<LaneId> empty;  ///< of the lanes asked, those with nothing (more) for this session
+  // Of the lanes asked:
+  std::vector<LaneId> empty;  ///< no task is left for anybody
+  std::vector<LaneId> unfit;  ///< none (more) for this session, though maybe for others
 };
 
 /// What an agent said of a task: its result, already a finished line, or why it comes back.
@@ -100,11 +112,13 @@ struct Outcome {
       fields;  ///< the rest of the line: "address":... to ..."suspect":false, without braces
 };
 struct OutcomeReport {
-  std::uint64_t recorded = 0;   ///< became the task's end
-  std::uint64_t duplicate = 0;  ///< the task had ended already
-  std::uint64_t unknown = 0;    ///< no such task
-  std::uint64_t not_held = 0;   ///< returned by a session that does not hold it (any more)
-  std::uint64_t requeued = 0;   ///< returned, queued again
+  std::uint64_t recorded = 0;  ///< became the task's end
+  /// The task had ended already; or this agent has another of the target's tasks, which is for
+  /// different agents, and does not hold this one.
+  std::uint64_t duplicate = 0;
+  std::uint64_t unknown = 0;   ///< no such task
+  std::uint64_t not_held = 0;  ///< returned by a session that does not hold it (any more)
+  std::uint64_t requeued = 0;  ///< returned, queued again
   /// Other sessions that still hold a task recorded here: send them a cancel.
   std::vector<std::pair<SessionId, TaskId>> cancel;
 };
@@ -199,6 +213,8 @@ class StoreObserver {
   virtual ~StoreObserver() = default;
   /// These lanes have tasks to lease (again).
   virtual void on_ready(const std::vector<Lane>& lanes) = 0;
+  /// These lanes are forgotten: they are told no more, nor leased from.
+  virtual void on_gone(const std::vector<LaneId>& lanes) = 0;
   /// Lines were recorded in these batches, or they ended.
   virtual void on_progress(const std::vector<BatchId>& batches) = 0;
   /// tick() has something to do sooner than it said: a cancel to tell, or the rest of some work.
@@ -216,8 +232,8 @@ class TaskStore {
   /// Returns a token. *Errors*: store_failed.
   virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
   /// Returns how many tasks the upload has. Copies what it needs before returning. *Errors*:
-  /// store_full (the upload stays as it was; the message says what is full), not_found,
-  /// invalid_argument.
+  /// store_full (the upload has the tasks it had; the message says what is full: tasks, results, or
+  /// different sets of tags), not_found, invalid_argument.
   virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
                       Completion<std::uint64_t> done) = 0;
   /// Ends the upload. An empty one is a batch that is done. *Errors*: not_found, store_failed.
@@ -230,7 +246,7 @@ class TaskStore {
     SessionId session = 0;
     std::uint64_t epoch = 0;  ///< one more than the last of this name
   };
-  virtual void open_session(std::string agent, Completion<SessionOpened> done) = 0;
+  virtual void open_session(NewSession session, Completion<SessionOpened> done) = 0;
   virtual void resume(ResumeRequest request, Completion<ResumeReply> done) = 0;
   virtual void lease(LeaseRequest request, Completion<LeaseReply> done) = 0;
   /// In order; the completion means committed.

@@ -3,28 +3,20 @@
 #include "store/task_table.hpp"
 
 #include <algorithm>
-#include <cassert>
-#include <functional>
 
-#include "base/text.hpp"
+#include "probe/selector.hpp"
 #include "store/cursor.hpp"
+#include "store/staged_upload.hpp"
 
 namespace probekit::store {
 namespace {
 
-constexpr std::size_t kTargetBytesLimit = 64 * 1024;
 /// Examined at most when a session asks for a task others returned; the rest wait for the next
 /// ask or tick.
 constexpr std::size_t kShunnedExaminedMax = 256;
 /// Tasks that may expire inside one lease call, of which a master makes dozens in a row; the rest
 /// at the next call or tick.
 constexpr std::size_t kExpiriesPerLease = 500;
-/// A session that waits for its tasks' various times is walked over again this long after, for
-/// each of them, so that walks cost a part of the time at most.
-constexpr std::chrono::microseconds kWalkIntervalPerTask{1};
-/// A session replaced while it lived gives its tasks out again after this, should the one that
-/// replaced it never say what it holds.
-constexpr std::chrono::seconds kReplacedGrace{30};
 /// What a task's numbers and punctuation take in a message, roughly.
 constexpr std::size_t kTaskBytes = 48;
 /// Tasks a lease takes from one batch before the next has its turn.
@@ -33,29 +25,6 @@ constexpr std::uint64_t kTurnMax = 64;
 Error error(errc code, std::string message) {
   return Error{make_error_code(code), std::move(message)};
 }
-
-void mix(std::size_t& seed, std::size_t value) {
-  seed ^= value + 0x9E3779B97F4A7C15ULL + (seed << 6) + (seed >> 2);  // boost::hash_combine's form
-}
-
-struct OptionsHash {
-  std::size_t operator()(const ProbeOptions* options) const {
-    const std::hash<std::string> hash;
-    std::size_t seed = hash(options->kind);
-    mix(seed, static_cast<std::size_t>(options->timeout.count()));
-    mix(seed, options->deadline ? static_cast<std::size_t>(options->deadline->count()) : 0);
-    mix(seed, static_cast<std::size_t>(options->priority));
-    mix(seed, hash(options->section));
-    for (const Label& label : options->labels) {
-      mix(seed, hash(label.key));
-      mix(seed, hash(label.value));
-    }
-    return seed;
-  }
-};
-struct OptionsEqual {
-  bool operator()(const ProbeOptions* a, const ProbeOptions* b) const { return *a == *b; }
-};
 
 /// Of the last one; options that are those of the one before are sent once for both.
 std::size_t bytes_of(const std::vector<LeasedTask>& tasks) {
@@ -67,82 +36,7 @@ std::size_t bytes_of(const std::vector<LeasedTask>& tasks) {
   return bytes;
 }
 
-struct BindingKey {
-  const ProbeOptions* options;
-  std::uint32_t agent;
-  bool operator==(const BindingKey& other) const {
-    return options == other.options && agent == other.agent;
-  }
-};
-struct BindingKeyHash {
-  std::size_t operator()(const BindingKey& key) const {
-    std::size_t seed = std::hash<const void*>()(key.options);
-    mix(seed, key.agent);
-    return seed;
-  }
-};
-
 }  // namespace
-
-/// A batch that is being filled, and what finds equal things in it; the latter goes at commit.
-struct TaskTable::Upload {
-  std::unique_ptr<StoredBatch> batch = std::make_unique<StoredBatch>();
-  std::unordered_map<const ProbeOptions*, std::shared_ptr<const ProbeOptions>, OptionsHash,
-                     OptionsEqual>
-      options;
-  std::unordered_map<std::string, std::uint32_t> agents;
-  std::vector<std::string> agent_names;
-  std::unordered_map<BindingKey, std::uint32_t, BindingKeyHash> bindings;
-  struct Queue {
-    Priority priority;
-    std::string kind;
-    std::uint32_t agent;
-  };
-  std::vector<Queue> queues;
-  std::map<std::tuple<Priority, std::string, std::uint32_t>, std::uint32_t> queue_numbers;
-
-  // The last one asked for: an import asks for the same again and again.
-  std::shared_ptr<const ProbeOptions> last_options;
-  std::uint32_t last_agent = kNoTask;
-  std::uint32_t last_binding = 0;
-
-  std::uint32_t agent_number(std::string_view name) {
-    const auto [found, added] =
-        agents.emplace(std::string{name}, static_cast<std::uint32_t>(agent_names.size()));
-    if (added) agent_names.emplace_back(name);
-    return found->second;
-  }
-
-  std::uint32_t binding(const NewTask& task) {
-    if (task.options == last_options && last_agent != kNoTask &&
-        agent_names[last_agent] == task.agent) {
-      return last_binding;
-    }
-    const std::uint32_t agent = agent_number(task.agent);
-    const auto kept = options.emplace(task.options.get(), task.options).first->second;
-    const auto [found, added] = bindings.emplace(
-        BindingKey{kept.get(), agent}, static_cast<std::uint32_t>(batch->bindings.size()));
-    if (added) add_binding(kept, agent);
-    last_options = task.options;
-    last_agent = agent;
-    last_binding = found->second;
-    return last_binding;
-  }
-
-  void add_binding(const std::shared_ptr<const ProbeOptions>& of, std::uint32_t agent) {
-    const auto [queue, added] =
-        queue_numbers.emplace(std::make_tuple(of->priority, of->kind, agent),
-                              static_cast<std::uint32_t>(batch->queues.size()));
-    if (added) {
-      batch->queues.emplace_back();
-      queues.push_back({of->priority, of->kind, agent});
-    }
-    const auto usual = batch->origin == BatchOrigin::probe
-                           ? of->timeout + kProbeDeadlineBeyondTimeout
-                           : std::chrono::milliseconds(kImportDeadline);
-    batch->bindings.push_back({of, queue->second, of->deadline.value_or(usual)});
-  }
-};
 
 TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call)
     : queued_max_(options.queued_max),
@@ -155,112 +49,6 @@ TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t wo
       agents_swept_at_(kIdleNamesMax) {}
 
 TaskTable::~TaskTable() = default;
-
-// -- uploads ------------------------------------------------------------------------------------
-
-std::uint64_t TaskTable::open_upload(NewBatch batch) {
-  auto upload = std::make_unique<Upload>();
-  upload->batch->name = std::move(batch.name);
-  upload->batch->origin = batch.origin;
-  uploads_.emplace(next_upload_, std::move(upload));
-  return next_upload_++;
-}
-
-Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector<NewTask>& tasks) {
-  const auto found = uploads_.find(token);
-  if (found == uploads_.end()) return error(errc::not_found, "no such upload");
-  for (const NewTask& task : tasks) {
-    if (task.options == nullptr) return error(errc::invalid_argument, "a task without options");
-    if (task.target.size() > kTargetBytesLimit) {
-      return error(errc::invalid_argument, "a target over 64 KiB");
-    }
-  }
-  const std::uint64_t not_ended = total_.queued + total_.in_flight + uploading_ + tasks.size();
-  if (not_ended > queued_max_) {
-    return error(errc::store_full,
-                 "the store holds as many tasks as it may: " + std::to_string(queued_max_));
-  }
-  if (not_ended + results_open_ > queued_max_ + results_kept_max_) {
-    return error(errc::store_full, "batches that have not ended hold " +
-                                       std::to_string(results_open_) +
-                                       " results: no room until one of them ends");
-  }
-  Upload& upload = *found->second;
-  StoredBatch& batch = *upload.batch;
-  for (const NewTask& task : tasks) {
-    const std::uint32_t index = batch.tasks.size();
-    StoredTask& stored = batch.tasks.add();
-    stored.binding = upload.binding(task);
-    stored.target = batch.arena.add(task.target);
-    stored.state = TaskState::queued;
-    link(batch.queues[batch.bindings[stored.binding].queue].ready, batch.tasks, index, End::back);
-  }
-  uploading_ += tasks.size();
-  return std::uint64_t{batch.tasks.size()};
-}
-
-Expected<BatchView> TaskTable::commit_upload(Now now, std::uint64_t token, std::uint64_t rejected) {
-  const auto found = uploads_.find(token);
-  if (found == uploads_.end()) return error(errc::not_found, "no such upload");
-  if (last_batch_ == 0xFFFFFFFF) return error(errc::store_failed, "no batch number is left");
-  const std::unique_ptr<Upload> upload = std::move(found->second);
-  uploads_.erase(found);
-
-  const BatchId id{++last_batch_};
-  StoredBatch& batch = *batches_.emplace(id.value, std::move(upload->batch)).first->second;
-  batch.id = id;
-  batch.rejected = rejected;
-  batch.created_at = now.system;
-  batch.accepted_at = now.steady;
-  batch.tasks.settle();
-  batch.bindings.shrink_to_fit();
-  batch.queues.shrink_to_fit();
-  const std::uint32_t count = batch.tasks.size();
-  for (std::uint32_t first = 0; first < count; first += StoredTasks::kChunk) {
-    batch.open_in_chunk.push_back(std::min(StoredTasks::kChunk, count - first));
-  }
-  uploading_ -= count;
-  for (Ledger* ledger : {&batch.ledger, &total_}) {
-    ledger->accepted += count;
-    ledger->queued += count;
-  }
-  if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
-
-  for (std::size_t i = 0; i < batch.queues.size(); ++i) {
-    const Upload::Queue& key = upload->queues[i];
-    BatchQueue& queue = batch.queues[i];
-    LaneEntry& lane = lane_for(key.priority, key.kind, upload->agent_names[key.agent]);
-    queue.batch = &batch;
-    queue.lane = &lane;
-    ++lane.batches;
-    lane.queued += queue.count();
-    enter_ring(queue);
-    tell_ready(lane);
-  }
-  SteadyTime due = kNever;
-  for (const Binding& binding : batch.bindings) due = std::min(due, batch.start_by(binding));
-  set_due(batch, due);
-  tell_progress(batch);
-  if (batch.ledger.ended()) finish(now, batch);
-  BatchView made = view(now, batch);
-  forget_batches(now);
-  return made;
-}
-
-void TaskTable::abandon_upload(std::uint64_t token) {
-  const auto found = uploads_.find(token);
-  if (found == uploads_.end()) return;
-  uploading_ -= found->second->batch->tasks.size();
-  forgotten_.push_back(std::move(found->second->batch));
-  uploads_.erase(found);
-}
-
-/// Counted, for the audit.
-std::uint64_t TaskTable::tasks_uploading() const {
-  std::uint64_t tasks = 0;
-  for (const auto& [token, upload] : uploads_) tasks += upload->batch->tasks.size();
-  return tasks;
-}
 
 // -- finding ------------------------------------------------------------------------------------
 
@@ -403,6 +191,7 @@ void TaskTable::move_terms(StoredBatch& batch, std::uint64_t Ledger::*from,
 void TaskTable::take(Session& session, Place place) {
   dequeue(place);
   hold(session, place);
+  if (place.binding().copies > 1) shun_neighbours(place);
   move_terms(*place.batch, &Ledger::queued, &Ledger::in_flight);
 }
 
@@ -413,8 +202,9 @@ void TaskTable::requeue(Now now, Place place) {
     return;
   }
   release(place);
-  const SteadyTime start_by = place.batch->start_by(place.binding());
-  enqueue(place, End::front, (place.task->flags & StoredTask::kHasShuns) != 0);
+  const SteadyTime start_by = place.binding().start_by();
+  enqueue(place, End::front,
+          (place.task->flags & StoredTask::kHasShuns) != 0 || agents_used(place) > 0);
   move_terms(*place.batch, &Ledger::in_flight, &Ledger::queued);
   if (now.steady > start_by) {
     expire_queued(now, place);
@@ -487,6 +277,12 @@ void TaskTable::end_cancelled(Now now, Place place) {
 /// No attempt fits any more.
 void TaskTable::expire_queued(Now now, Place place) {
   const StoredTask& task = *place.task;
+  if (place.binding().within == Binding::kNobody) {
+    end_expired(now, place, ExpiryReason::no_agent,
+                "no agent that runs " + place.binding().options->kind +
+                    " was connected when it was accepted for all");
+    return;
+  }
   std::string text;
   if (task.lost > 0) {
     text = std::to_string(task.lost) + (task.lost == 1 ? " agent was" : " agents were") +
@@ -496,9 +292,30 @@ void TaskTable::expire_queued(Now now, Place place) {
   } else {
     text = "no agent took it before its deadline";
   }
-  text += "; " + std::to_string(connected_) +
-          (connected_ == 1 ? " agent was connected then" : " agents were connected then");
-  end_expired(now, place, ExpiryReason::deadline, text);
+  const std::string nobody = nobody_fits(place);
+  if (nobody.empty()) {
+    text += "; " + std::to_string(connected_) +
+            (connected_ == 1 ? " agent was connected then" : " agents were connected then");
+  } else {
+    text += "; " + nobody;
+  }
+  end_expired(now, place, nobody.empty() ? ExpiryReason::deadline : ExpiryReason::no_agent, text);
+}
+
+/// Why no connected agent could take it now; empty when one could, and for tasks any agent may
+/// take.
+std::string TaskTable::nobody_fits(Place place) {
+  const std::uint32_t copies = place.binding().copies;
+  LaneEntry& entry = *place.queue().lane;
+  const Lane& lane = entry.lane;
+  if (!lane.agent.empty() || (copies == 1 && lane.tags.empty())) return {};
+  const std::uint32_t fitting = agents_fitting(entry);
+  if (fitting > agents_used(place)) return {};
+  const std::string runs =
+      "that runs " + lane.kind + (lane.tags.empty() ? "" : " with " + tags_text(lane.tags));
+  if (fitting == 0) return "no agent " + runs + " was connected then";
+  return "its target is for " + std::to_string(copies) + " different agents, and one " + runs +
+         " that had none of the others was not connected then";
 }
 
 /// The deadline itself has passed.
@@ -539,8 +356,8 @@ LeasedTask TaskTable::leased(Now now, Place place) const {
   task.attempt = place.task->lost + 1U;
   task.target = place.task->target.view();
   task.options = binding.options;
-  task.left = std::chrono::duration_cast<std::chrono::milliseconds>(place.batch->deadline(binding) -
-                                                                    now.steady);
+  task.left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(binding.deadline() - now.steady);
   return task;
 }
 
@@ -560,8 +377,8 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
       continue;
     }
     LaneEntry& lane = *found->second;
-    if (!lane.lane.agent.empty() && lane.lane.agent != *session->agent->name) {
-      reply.empty.push_back(id);
+    if (!fits(*session, lane.lane)) {
+      reply.unfit.push_back(id);
       continue;
     }
     const auto turn = static_cast<std::size_t>(
@@ -577,7 +394,7 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
       fruitless = taken > 0 ? 0 : fruitless + 1;
     }
     if (expiries_left > 0 && (lane.rings == 0 || fruitless >= lane.rings)) {
-      reply.empty.push_back(id);
+      (lane.queued == 0 ? reply.empty : reply.unfit).push_back(id);
     }
   }
   forget_batches(now);
@@ -603,7 +420,7 @@ std::size_t TaskTable::lease_from(Now now, BatchQueue& queue, Session& session, 
     }
     const std::uint32_t index = shunned ? from.shunned.head : from.ready.head;
     const Place place{&batch, &batch.tasks[index], index};
-    if (now.steady > batch.start_by(place.binding())) {
+    if (now.steady > place.binding().start_by()) {
       if (expiries_left == 0) break;
       --expiries_left;
       expire_queued(now, place);
@@ -622,11 +439,63 @@ std::size_t TaskTable::lease_from(Now now, BatchQueue& queue, Session& session, 
   return taken;
 }
 
+bool TaskTable::fits(const Session& session, const Lane& lane) {
+  if (!lane.agent.empty()) return lane.agent == *session.agent->name;
+  return lane.tags.empty() || has_tags(session.tags, lane.tags);
+}
+
 bool TaskTable::offered(Now now, Place place, const Session& session) const {
-  const auto found = shuns_.find(place.id());
-  if (found == shuns_.end()) return true;
-  return std::none_of(found->second.begin(), found->second.end(), [&](const Shun& shun) {
+  if (!apart_from(place, *session.agent)) return false;
+  if ((place.task->flags & StoredTask::kHasShuns) == 0) return true;
+  const std::vector<Shun>& shuns = shuns_.at(place.id());
+  return std::none_of(shuns.begin(), shuns.end(), [&](const Shun& shun) {
     return shun.session == session.id && shun.until > now.steady;
+  });
+}
+
+// -- one target's tasks for different agents ----------------------------------------------------
+
+template <class Visit>
+bool TaskTable::any_neighbour(Place place, Visit visit) {
+  const std::uint32_t copies = place.binding().copies;
+  if (copies == 1) return false;
+  const std::uint32_t first = place.index - place.task->copy;
+  for (std::uint32_t index = first; index < first + copies; ++index) {
+    if (index != place.index && visit(place.batch->tasks[index], index)) return true;
+  }
+  return false;
+}
+
+/// Whether this agent neither has nor did another one of its target's.
+bool TaskTable::apart_from(Place place, const Agent& agent) const {
+  return !any_neighbour(place, [&](const StoredTask& other, std::uint32_t) {
+    if (other.state == TaskState::in_flight) return sessions_[other.session]->agent == &agent;
+    return other.state == TaskState::done &&
+           place.batch->statistics.agent_name(other.ending.agent) == *agent.name;
+  });
+}
+
+/// How many agents have or did others of its target's.
+std::uint32_t TaskTable::agents_used(Place place) {
+  std::uint32_t used = 0;
+  any_neighbour(place, [&](const StoredTask& other, std::uint32_t) {
+    if (other.state == TaskState::in_flight || other.state == TaskState::done) ++used;
+    return false;
+  });
+  return used;
+}
+
+/// It has been taken: the others are no longer for everybody.
+void TaskTable::shun_neighbours(Place place) {
+  BatchQueue& queue = place.queue();
+  any_neighbour(place, [&](StoredTask& other, std::uint32_t index) {
+    if (other.state == TaskState::queued && (other.flags & StoredTask::kShunned) == 0) {
+      unlink(queue.ready, place.batch->tasks, index);
+      link(queue.shunned, place.batch->tasks, index, End::back);
+      other.flags |= StoredTask::kShunned;
+      ++queue.lane->shunned;
+    }
+    return false;
   });
 }
 
@@ -662,7 +531,7 @@ void TaskTable::end_host_busy_delays(Now now, std::size_t& budget) {
     place.task->flags = static_cast<std::uint8_t>(place.task->flags & ~StoredTask::kHasShuns);
     if ((place.task->flags & StoredTask::kShunned) == 0) continue;  // somebody has it in hand
     dequeue(place);
-    enqueue(place, End::front, false);
+    enqueue(place, End::front, agents_used(place) > 0);
   }
 }
 
@@ -683,7 +552,9 @@ OutcomeReport TaskTable::record(Now now, SessionId id, const std::vector<Outcome
     const Session* holder =
         state == TaskState::in_flight ? sessions_[place.task->session].get() : nullptr;
     if (outcome.kind == Outcome::Kind::result) {
-      if (!living) {
+      // What it does not hold must not make one agent's of two that are for different ones.
+      if (!living || (place.binding().copies > 1 && (holder == nullptr || holder->id != id) &&
+                      (session == nullptr || !apart_from(place, *session->agent)))) {
         ++report.duplicate;
         continue;
       }
@@ -729,259 +600,7 @@ std::uint64_t TaskTable::give_back(Now now, SessionId id, const std::vector<Task
   return requeued;
 }
 
-// -- sessions -----------------------------------------------------------------------------------
-
-TaskTable::Agent& TaskTable::agent_named(const std::string& name) {
-  if (agents_.size() >= agents_swept_at_) forget_agents();
-  Agent& agent = agents_[name];
-  if (agent.name == nullptr) {
-    agent.name = std::make_shared<const std::string>(name);
-    agent.key = ++last_agent_key_;
-    agent.epoch = epoch_floor_;
-  }
-  return agent;
-}
-
-/// Those without a session; their epochs stay taken. Pinned tasks that wait for one of them see a
-/// name that never came.
-void TaskTable::forget_agents() {
-  for (auto at = agents_.begin(); at != agents_.end();) {
-    if (!at->second.sessions.empty()) {
-      ++at;
-      continue;
-    }
-    epoch_floor_ = std::max(epoch_floor_, at->second.epoch);
-    at = agents_.erase(at);
-  }
-  agents_swept_at_ = std::max(kIdleNamesMax, 2 * agents_.size());
-}
-
-TaskStore::SessionOpened TaskTable::open_session(const std::string& name) {
-  Agent& agent = agent_named(name);
-  std::uint32_t slot = static_cast<std::uint32_t>(sessions_.size());
-  if (free_slots_.empty()) {
-    sessions_.emplace_back();
-  } else {
-    slot = free_slots_.back();
-    free_slots_.pop_back();
-  }
-  sessions_[slot] = std::make_unique<Session>();
-  Session& session = *sessions_[slot];
-  session.id = ++last_session_;
-  session.slot = slot;
-  session.agent = &agent;
-  slots_.emplace(session.id, slot);
-  agent.sessions.push_back(session.id);
-  ++agent.connected;
-  ++agent.epoch;
-  ++connected_;
-  return {session.id, agent.epoch};
-}
-
-Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
-  Session* session = find_session(request.session);
-  if (session == nullptr || !session->connected) {
-    return error(errc::not_found, "no such session");
-  }
-  Agent& agent = *session->agent;
-  Session* previous = find_session(request.previous);
-  if (previous == session || (previous != nullptr && previous->agent != &agent)) {
-    return error(errc::invalid_argument, "the previous session is not of the same agent");
-  }
-  if (previous != nullptr && previous->connected) {
-    disconnect(now, *previous);
-    previous->grace = kReplacedGrace;
-    set_session_due(*previous, now.steady + kReplacedGrace);
-  }
-
-  ResumeReply reply;
-  for (const auto& [id, attempt] : request.held) {
-    ++work_done_;
-    const Place place = find(id);
-    if (!place) continue;
-    StoredTask& task = *place.task;
-    if (task.state == TaskState::in_flight) {
-      const Session& holder = *sessions_[task.session];
-      if (&holder == session) continue;  // listed twice
-      if (holder.connected || holder.agent != &agent) {
-        reply.elsewhere.push_back(id);
-        continue;
-      }
-      if (place.batch->cancelled_at) {
-        end_cancelled(now, place);
-        continue;
-      }
-      release(place);
-      hold(*session, place);
-    } else if (task.state == TaskState::queued) {
-      if (place.batch->cancelled_at) {
-        end_cancelled(now, place);
-        continue;
-      }
-      const std::string& pinned = place.queue().lane->lane.agent;
-      if (!pinned.empty() && pinned != *agent.name) continue;
-      take(*session, place);
-      if (task.lost > 0 && task.lost == attempt) --task.lost;  // it was not lost after all
-    } else {
-      continue;
-    }
-    reply.wanted.push_back(id);
-  }
-  // What this agent had and does not hold.
-  std::size_t budget = request.last ? work_per_call_ : 0;
-  for (const SessionId id : std::vector<SessionId>(agent.sessions)) {
-    Session& lost = *find_session(id);
-    if (lost.connected || lost.held == 0 || !request.last) continue;
-    if (lost.fate == Fate::wait) {
-      lost.fate = request.restarted ? Fate::lost : Fate::requeue;
-      lost.walking = false;
-    }
-    reply.requeued += give_up(now, lost, budget);
-    if (lost.held == 0) set_session_due(lost, lost.lost_at + kLostSessionKept);
-  }
-  forget_batches(now);
-  return reply;
-}
-
-/// Its agent is gone with it in hand: to others, or its end.
-void TaskTable::lose_attempt(Now now, Place place, const Session& session) {
-  StoredTask& task = *place.task;
-  if (!place.batch->cancelled_at && task.lost + 1U >= attempts_max_) {
-    end_expired(now, place, ExpiryReason::agent_lost,
-                std::to_string(attempts_max_) +
-                    (attempts_max_ == 1 ? " agent was" : " agents were") +
-                    " lost with it in hand, the last of them " + *session.agent->name);
-    return;
-  }
-  ++task.lost;
-  requeue(now, place);
-}
-
-void TaskTable::disconnect(Now now, Session& session) {
-  session.connected = false;
-  session.lost_at = now.steady;
-  --connected_;
-  if (--session.agent->connected == 0) session.agent->away_since = now.steady;
-}
-
-std::uint64_t TaskTable::lose_session(Now now, const SessionLoss& loss) {
-  Session* session = find_session(loss.session);
-  if (session == nullptr || !session->connected) return 0;
-  disconnect(now, *session);
-  session->grace = std::max(loss.grace, std::chrono::milliseconds(0));
-  const std::uint64_t held = session->held;
-  std::size_t budget = work_per_call_;
-  tell_requeued(*session, give_up(now, *session, budget));
-  forget_batches(now);
-  return held;
-}
-
-/// Gives out again what has waited long enough for its lost agent, from the end, so that the heads
-/// of lanes keep the order. Goes on where it stopped when the budget ran out; returns how many it
-/// queued again.
-std::uint64_t TaskTable::give_up(Now now, Session& session, std::size_t& budget) {
-  if (!std::exchange(session.walking, true)) {
-    session.walk = session.tail;
-    session.walk_due = kNever;
-  }
-  std::uint64_t requeued = 0;
-  while (session.walk != kNoTaskId) {
-    if (budget == 0) {
-      set_session_due(session, now.steady);
-      due_news_ = true;
-      return requeued;
-    }
-    --budget;
-    ++work_done_;
-    const Place place = find(TaskId{session.walk});
-    session.walk = place.task->held.previous;
-    if (place.batch->cancelled_at) {
-      end_cancelled(now, place);
-      continue;
-    }
-    if (session.fate == Fate::requeue) {
-      requeue(now, place);
-      if (place.task->state == TaskState::queued) ++requeued;
-      continue;
-    }
-    if (session.fate == Fate::wait) {
-      const Binding& binding = place.binding();
-      const auto spare =
-          place.batch->deadline(binding) - session.lost_at - binding.options->timeout;
-      const SteadyTime until =
-          session.lost_at +
-          std::clamp<SteadyTime::duration>(spare / 2, SteadyTime::duration(0), session.grace);
-      if (until > now.steady) {
-        session.walk_due = std::min(session.walk_due, until);
-        continue;
-      }
-      // When no other attempt fits, it stays its agent's until the deadline.
-      if (place.task->lost + 1U < attempts_max_ && now.steady > place.batch->start_by(binding)) {
-        continue;
-      }
-    }
-    lose_attempt(now, place, session);
-    if (place.task->state == TaskState::queued) ++requeued;
-  }
-  session.walking = false;
-  const SteadyTime due =
-      std::max(session.walk_due,
-               now.steady + static_cast<std::int64_t>(session.held) * kWalkIntervalPerTask);
-  set_session_due(session, std::min(due, std::max(now.steady, session.lost_at) + kLostSessionKept));
-  return requeued;
-}
-
-void TaskTable::tell_requeued(Session& session, std::uint64_t count) {
-  if (count == 0) return;
-  requeued_since_tick_ += count;
-  if (session.requeued == 0) requeued_sessions_.push_back(session.id);
-  session.requeued += count;
-}
-
-void TaskTable::set_session_due(Session& session, SteadyTime due) {
-  if (session.due == due) return;
-  if (session.due != kNever) sessions_due_.erase({session.due, session.id});
-  session.due = due;
-  if (due != kNever) sessions_due_.emplace(due, session.id);
-}
-
-void TaskTable::forget_session(Session& session) {
-  assert(session.held == 0 && !session.connected);
-  set_session_due(session, kNever);
-  std::vector<SessionId>& sessions = session.agent->sessions;
-  sessions.erase(std::find(sessions.begin(), sessions.end(), session.id));
-  slots_.erase(session.id);
-  free_slots_.push_back(session.slot);
-  sessions_[session.slot].reset();
-}
-
-// -- lanes and news -----------------------------------------------------------------------------
-
-LaneEntry& TaskTable::lane_for(Priority priority, const std::string& kind,
-                               const std::string& agent) {
-  if (lanes_.size() >= lanes_swept_at_) forget_lanes();
-  std::unique_ptr<LaneEntry>& entry = lanes_[std::make_tuple(priority, kind, agent)];
-  if (entry == nullptr) {
-    entry = std::make_unique<LaneEntry>();
-    entry->lane = Lane{++last_lane_, priority, kind, agent};
-    lanes_by_id_.emplace(entry->lane.id, entry.get());
-  }
-  return *entry;
-}
-
-/// Idle ones of pinned agents; the others are as few as there are kinds.
-void TaskTable::forget_lanes() {
-  for (auto at = lanes_.begin(); at != lanes_.end();) {
-    const LaneEntry& lane = *at->second;
-    if (lane.batches > 0 || lane.in_news || lane.lane.agent.empty()) {
-      ++at;
-      continue;
-    }
-    lanes_by_id_.erase(lane.lane.id);
-    at = lanes_.erase(at);
-  }
-  lanes_swept_at_ = std::max(kIdleNamesMax, 2 * lanes_.size());
-}
+// -- news ---------------------------------------------------------------------------------------
 
 void TaskTable::tell_ready(LaneEntry& lane) {
   if (lane.in_news) return;
@@ -1007,6 +626,7 @@ TaskTable::News TaskTable::take_news() {
   }
   ready_news_.clear();
   progress_news_.clear();
+  news.gone.swap(gone_news_);
   news.forgotten.swap(forgotten_);
   news.due = std::exchange(due_news_, false);
   return news;

@@ -49,6 +49,9 @@ constexpr std::chrono::seconds kReadingGuard{60};
 constexpr std::chrono::seconds kLostSessionKept{60};
 /// Names of absent agents, and lanes pinned to them, that are kept while idle.
 constexpr std::size_t kIdleNamesMax = 10'000;
+/// Different sets of tags that tasks may be waiting for, each counted once for every priority and
+/// kind.
+constexpr std::size_t kTagLanesMax = 1024;
 constexpr std::size_t kPageLinesMax = 10'000;
 /// Tasks one call moves or looks at because of time, a cancel or a loss, however many there are:
 /// the IO thread waits for it, some 0.1 to 0.4 us for each. Ticks that follow at once do the rest.
@@ -64,7 +67,13 @@ struct LaneEntry {
   std::uint64_t shunned = 0;  // of the queued
   std::uint64_t batches = 0;  // unfinished ones with a queue here
   bool in_news = false;
+  // Connected agents that fit it, counted when `fitting_at` sessions had come and gone.
+  std::uint64_t fitting_at = 0;
+  std::uint32_t fitting = 0;
 };
+
+struct Reach;
+struct StagedUpload;
 
 class PROBEKIT_EXPORT TaskTable {
  public:
@@ -81,7 +90,7 @@ class PROBEKIT_EXPORT TaskTable {
   void abandon_upload(std::uint64_t upload);
 
   // -- sessions and leases
-  TaskStore::SessionOpened open_session(const std::string& agent);
+  TaskStore::SessionOpened open_session(NewSession opened);
   Expected<ResumeReply> resume(Now now, const ResumeRequest& request);
   Expected<LeaseReply> lease(Now now, const LeaseRequest& request);
   OutcomeReport record(Now now, SessionId session, const std::vector<Outcome>& outcomes);
@@ -105,11 +114,12 @@ class PROBEKIT_EXPORT TaskTable {
   /// holds nobody up.
   struct News {
     std::vector<Lane> ready;
+    std::vector<LaneId> gone;
     std::vector<BatchId> progress;
     std::vector<std::unique_ptr<StoredBatch>> forgotten;
     bool due = false;  ///< a tick has something to do now
     bool empty() const noexcept {
-      return !due && ready.empty() && progress.empty() && forgotten.empty();
+      return !due && ready.empty() && gone.empty() && progress.empty() && forgotten.empty();
     }
   };
   News take_news();
@@ -122,7 +132,6 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint64_t work_done() const noexcept { return work_done_; }
 
  private:
-  struct Upload;
   struct Agent {
     std::shared_ptr<const std::string> name;
     std::uint64_t key = 0;
@@ -141,6 +150,8 @@ class PROBEKIT_EXPORT TaskTable {
     SessionId id = 0;
     std::uint32_t slot = 0;
     Agent* agent = nullptr;
+    std::vector<Label> tags;
+    std::vector<std::string> kinds;
     bool connected = true;
     SteadyTime lost_at{};
     std::chrono::milliseconds grace{0};
@@ -174,6 +185,16 @@ class PROBEKIT_EXPORT TaskTable {
   Place find(TaskId id);
   Session* find_session(SessionId id) const;
 
+  // How tasks come in.
+  Expected<void> check_room(std::uint64_t tasks) const;
+  Expected<void> bind(StagedUpload& upload, const NewTask& task);
+  Expected<std::uint32_t> binding_for(StagedUpload& upload,
+                                      const std::shared_ptr<const ProbeOptions>& options,
+                                      std::uint32_t reach);
+  Expected<std::uint32_t> queue_for(StagedUpload& upload, const ProbeOptions& options,
+                                    const Reach& reach);
+  static void add_task(StoredBatch& batch, ArenaText target, std::uint32_t binding);
+
   // The three places a living task can be in.
   static void link(BatchQueue::List& list, StoredTasks& tasks, std::uint32_t index, End end);
   static void unlink(BatchQueue::List& list, StoredTasks& tasks, std::uint32_t index);
@@ -185,6 +206,13 @@ class PROBEKIT_EXPORT TaskTable {
   void release(Place place);
   void take(Session& session, Place place);
 
+  // Tasks of one target for different agents.
+  template <class Visit>
+  static bool any_neighbour(Place place, Visit visit);
+  bool apart_from(Place place, const Agent& agent) const;
+  static std::uint32_t agents_used(Place place);
+  static void shun_neighbours(Place place);
+
   // From one state to the next, with the ledger.
   void requeue(Now now, Place place);
   void end_done(Now now, Place place, const Outcome& outcome, const Agent& agent);
@@ -195,10 +223,12 @@ class PROBEKIT_EXPORT TaskTable {
   void move_terms(StoredBatch& batch, std::uint64_t Ledger::*from, std::uint64_t Ledger::*to);
   void expire_queued(Now now, Place place);
   void expire_held(Now now, Place place);
+  std::string nobody_fits(Place place);
 
   LeasedTask leased(Now now, Place place) const;
   std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
                          std::size_t& bytes_left, std::size_t& expiries_left, LeaseReply& reply);
+  static bool fits(const Session& session, const Lane& lane);
   bool offered(Now now, Place place, const Session& session) const;
   void add_shun(Now now, Place place, SessionId session, SteadyTime until);
   void end_host_busy_delays(Now now, std::size_t& budget);
@@ -220,7 +250,9 @@ class PROBEKIT_EXPORT TaskTable {
   void expire_for_absent_agents(Now now, std::size_t& budget);
   bool forget_batches(Now now);
 
-  LaneEntry& lane_for(Priority priority, const std::string& kind, const std::string& agent);
+  LaneEntry* lane_for(Priority priority, const std::string& kind, const std::string& agent,
+                      const std::vector<Label>& tags);
+  std::uint32_t agents_fitting(LaneEntry& lane);
   void forget_lanes();
   void tell_ready(LaneEntry& lane);
   void tell_progress(StoredBatch& batch);
@@ -241,7 +273,7 @@ class PROBEKIT_EXPORT TaskTable {
   Ledger total_;
   std::uint64_t uploading_ = 0;  // tasks of open uploads
   std::uint64_t next_upload_ = 1;
-  std::unordered_map<std::uint64_t, std::unique_ptr<Upload>> uploads_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<StagedUpload>> uploads_;
 
   std::uint32_t last_batch_ = 0;
   std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> batches_;
@@ -253,9 +285,12 @@ class PROBEKIT_EXPORT TaskTable {
   std::set<std::pair<SteadyTime, std::uint32_t>> batches_due_;
 
   LaneId last_lane_ = 0;
-  std::map<std::tuple<Priority, std::string, std::string>, std::unique_ptr<LaneEntry>> lanes_;
+  // By priority, kind, agent and the text of its tags.
+  std::map<std::tuple<Priority, std::string, std::string, std::string>, std::unique_ptr<LaneEntry>>
+      lanes_;
   std::unordered_map<LaneId, LaneEntry*> lanes_by_id_;
   std::size_t lanes_swept_at_;
+  std::size_t tag_lanes_ = 0;
 
   SessionId last_session_ = 0;
   std::unordered_map<SessionId, std::uint32_t> slots_;
@@ -267,6 +302,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint64_t last_agent_key_ = 0;
   std::uint64_t epoch_floor_ = 0;  // of names that were forgotten
   std::uint64_t connected_ = 0;
+  std::uint64_t sessions_moved_ = 1;  // how often one came or went
 
   std::unordered_map<TaskId, std::vector<Shun>> shuns_;
   std::deque<std::pair<SteadyTime, TaskId>> busy_;     // host_busy delays, the earliest first
@@ -279,6 +315,7 @@ class PROBEKIT_EXPORT TaskTable {
   SteadyTime ticked_{};  // last
 
   std::vector<LaneEntry*> ready_news_;
+  std::vector<LaneId> gone_news_;
   std::vector<StoredBatch*> progress_news_;
   bool due_news_ = false;
   std::vector<std::unique_ptr<StoredBatch>> forgotten_;

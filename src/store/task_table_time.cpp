@@ -103,13 +103,13 @@ bool TaskTable::scan(Now now, StoredBatch& batch, std::size_t& budget) {
     if (batch.cancelled_at) {
       due = scan_cancelled(now, place);
     } else if (place.task->state == TaskState::queued) {
-      due = batch.start_by(place.binding());
+      due = place.binding().start_by();
       if (due < now.steady) {
         expire_queued(now, place);
         due = kNever;
       }
     } else if (place.task->state == TaskState::in_flight) {
-      due = batch.deadline(place.binding());
+      due = place.binding().deadline();
       if (due <= now.steady) {
         expire_held(now, place);
         due = kNever;
@@ -137,7 +137,7 @@ SteadyTime TaskTable::scan_cancelled(Now now, Place place) {
   if (task.state != TaskState::in_flight) return kNever;
   const Session& holder = *sessions_[task.session];
   const SteadyTime due =
-      std::min(place.batch->deadline(place.binding()), *place.batch->cancelled_at + kCancelWait);
+      std::min(place.binding().deadline(), *place.batch->cancelled_at + kCancelWait);
   if (!holder.connected || due <= now.steady) {
     end_cancelled(now, place);
     return kNever;
@@ -167,20 +167,20 @@ void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
       lane.ring = queue->next;
       StoredBatch& batch = *queue->batch;
       if (batch.cancelled_at) continue;  // they end as cancelled
-      const SteadyTime since =
-          known ? std::max(agent->second.away_since, batch.accepted_at) : batch.accepted_at;
-      if (now.steady - since <= kAgentAwayMax) continue;
+      if (known && now.steady - agent->second.away_since <= kAgentAwayMax) continue;
       const auto number = static_cast<std::size_t>(queue - batch.queues.data());
       while (!batch.queues.empty() && batch.queues[number].count() > 0) {
+        const BatchQueue& from = batch.queues[number];
+        const std::uint32_t index = from.shunned.count > 0 ? from.shunned.head : from.ready.head;
+        const Place place{&batch, &batch.tasks[index], index};
+        if (now.steady - place.binding().accepted_at <= kAgentAwayMax) break;  // nor those behind
         if (budget == 0) {
           absence_checked_.reset();  // go on in the next tick
           return;
         }
         --budget;
         ++work_done_;
-        const BatchQueue& from = batch.queues[number];
-        const std::uint32_t index = from.shunned.count > 0 ? from.shunned.head : from.ready.head;
-        end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::agent_lost, text);
+        end_expired(now, place, ExpiryReason::agent_lost, text);
       }
     }
   }

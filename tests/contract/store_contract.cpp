@@ -30,6 +30,7 @@ class Listener final : public StoreObserver {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const Lane& lane : lanes) lanes_[lane.id] = lane;
   }
+  void on_gone(const std::vector<LaneId>&) override {}
   void on_progress(const std::vector<BatchId>& batches) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     batches_.insert(batches.begin(), batches.end());
@@ -81,13 +82,23 @@ class Subject {
   }
   Expected<std::uint64_t> append(std::uint64_t upload, const std::vector<std::string>& targets,
                                  milliseconds deadline = 60s, const std::string& agent = {}) {
+    Selector agents;
+    if (!agent.empty()) {
+      agents.kind = Selector::Kind::names;
+      agents.names = {agent};
+    }
+    return append(upload, targets, deadline, agents);
+  }
+  Expected<std::uint64_t> append(std::uint64_t upload, const std::vector<std::string>& targets,
+                                 milliseconds deadline, const Selector& selector) {
+    const auto agents = std::make_shared<const Selector>(selector);
     const auto options = std::make_shared<ProbeOptions>();
     options->kind = "http";
     options->deadline = deadline;
     options->priority = Priority::low;
     options->labels = {{"team", "web"}};
     std::vector<NewTask> tasks;
-    for (const std::string& target : targets) tasks.push_back({target, options, agent});
+    for (const std::string& target : targets) tasks.push_back({target, options, agents});
     return answer_of<std::uint64_t>(
         [&](auto done) { store->append(upload, tasks, std::move(done)); });
   }
@@ -101,9 +112,10 @@ class Subject {
     REQUIRE(append(upload, targets, deadline, agent));
     return commit(upload).id;
   }
-  SessionId session(const std::string& agent) {
-    return value_of<TaskStore::SessionOpened>(
-               [&](auto done) { store->open_session(agent, std::move(done)); })
+  SessionId session(const std::string& agent, const std::vector<Label>& tags = {}) {
+    return value_of<TaskStore::SessionOpened>([&](auto done) {
+             store->open_session({agent, tags, {"http"}}, std::move(done));
+           })
         .session;
   }
   std::vector<LeasedTask> lease(SessionId session, std::size_t count) {
@@ -308,6 +320,71 @@ void check_leases(const MakeStore& make) {
     subject.tick();
     CHECK(targets_of(subject.lease(a, 9)) == std::vector<std::string>{"u1"});
     CHECK(targets_of(subject.lease(subject.session("b"), 9)) == many("u", 1));
+  }
+}
+
+Selector selector(Selector::Kind kind, std::uint32_t count, std::vector<Label> tags = {}) {
+  Selector made;
+  made.kind = kind;
+  made.count = count;
+  made.tags = std::move(tags);
+  return made;
+}
+
+void check_selectors(const MakeStore& make) {
+  SECTION("tasks for tags wait for an agent that has them, and end with no_agent without one") {
+    Subject subject(make);
+    const SessionId us = subject.session("us", {{"region", "us"}});
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 3), 60s,
+                           selector(Selector::Kind::tags, 1, {{"region", "eu"}})));
+    const BatchId batch = subject.commit(upload).id;
+    CHECK(subject.lease(us, 10).empty());
+    const SessionId eu = subject.session("eu", {{"disk", "ssd"}, {"region", "eu"}});
+    const auto tasks = subject.lease(eu, 1);
+    REQUIRE(tasks.size() == 1);
+    subject.record(eu, {passed(tasks[0])});
+    subject.lose(eu, 0ms);
+    subject.clock->advance(61s);
+    while (!subject.ledger(batch).ended()) subject.tick();
+    CHECK(subject.ledger(batch).expired == 2);
+    CHECK(has(subject.lines(batch).back(), R"("reason":"no_agent")"));
+  }
+  SECTION("of three agents two different ones do each target, also when one is lost on the way") {
+    Subject subject(make);
+    std::vector<SessionId> sessions;
+    for (const char* name : {"a", "b", "c"}) sessions.push_back(subject.session(name));
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 20), 600s, selector(Selector::Kind::any, 2)).value() ==
+            40);
+    const BatchId batch = subject.commit(upload).id;
+    std::map<std::string, std::set<SessionId>> done;
+    const auto work = [&](SessionId session, std::size_t count) {
+      for (const LeasedTask& task : subject.lease(session, count)) {
+        REQUIRE(done[task.target].insert(session).second);
+        REQUIRE(subject.record(session, {passed(task)}).recorded == 1);
+      }
+    };
+    for (int round = 0; round < 2; ++round) {
+      for (const SessionId session : sessions) work(session, 3);
+    }
+    CHECK(subject.lease(sessions[0], 5).size() == 5);
+    subject.lose(sessions[0], 0ms);
+    for (int round = 0; round < 100 && !subject.ledger(batch).ended(); ++round) {
+      work(sessions[1], 3);
+      work(sessions[2], 3);
+    }
+    CHECK(subject.ledger(batch).done == 40);
+    for (const auto& [target, by] : done) CHECK(by.size() == 2);
+  }
+  SECTION("all agents, when there is none, are a line a target that says so") {
+    Subject subject(make);
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 3), 60s, selector(Selector::Kind::all, 1)));
+    const BatchView view = subject.commit(upload);
+    while (!subject.ledger(view.id).ended()) subject.tick();
+    CHECK(subject.ledger(view.id).expired == 3);
+    CHECK(has(subject.lines(view.id).front(), R"("reason":"no_agent")"));
   }
 }
 
@@ -548,6 +625,7 @@ void check_reading(const MakeStore& make) {
 void check_store_contract(const MakeStore& make) {
   check_uploads(make);
   check_leases(make);
+  check_selectors(make);
   check_sessions(make);
   check_records(make);
   check_reading(make);

@@ -47,9 +47,9 @@ TEST_CASE("options of the memory store are checked by name", "[contract][store]"
 TEST_CASE("a completion may call the store again", "[contract][store]") {
   const auto store = make_memory_store();
   int answers = 0;
-  store->open_session("a", [&](auto opened) {
+  store->open_session({"a", {}, {}}, [&](auto opened) {
     REQUIRE(opened);
-    store->open_session("a", [&](auto again) {
+    store->open_session({"a", {}, {}}, [&](auto again) {
       CHECK(again->epoch == 2);
       ++answers;
     });
@@ -65,17 +65,18 @@ TEST_CASE("a stalling store holds back calls or completions, and loses none", "[
   store.stall(calls ? StallingStore::Stall::calls : StallingStore::Stall::completions);
   std::vector<std::uint64_t> epochs;
   for (int i = 0; i < 3; ++i) {
-    store.open_session("a", [&](auto opened) { epochs.push_back(opened->epoch); });
+    store.open_session({"a", {}, {}}, [&](auto opened) { epochs.push_back(opened->epoch); });
   }
   CHECK(epochs.empty());
   CHECK(store.held() == 3);
-  const auto direct = value_of<TaskStore::SessionOpened>(
-      [&](auto done) { inner->open_session("a", std::move(done)); });
+  const auto direct = value_of<TaskStore::SessionOpened>([&](auto done) {
+    inner->open_session({"a", {}, {}}, std::move(done));
+  });
   CHECK(direct.epoch == (calls ? 1 : 4));
   store.go_on();
   CHECK(epochs ==
         (calls ? std::vector<std::uint64_t>{2, 3, 4} : std::vector<std::uint64_t>{1, 2, 3}));
   CHECK(store.held() == 0);
-  store.open_session("a", [&](auto opened) { epochs.push_back(opened->epoch); });
+  store.open_session({"a", {}, {}}, [&](auto opened) { epochs.push_back(opened->epoch); });
   CHECK(epochs.back() == 5);
 }

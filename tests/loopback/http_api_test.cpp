@@ -42,7 +42,7 @@ class StoreWorker {
  public:
   explicit StoreWorker(TaskStore& store) : store_(store) {
     session_ = value_of<TaskStore::SessionOpened>([&](Completion<TaskStore::SessionOpened> done) {
-                 store.open_session("worker", std::move(done));
+                 store.open_session({"worker", {}, {}}, std::move(done));
                }).session;
   }
 
@@ -315,8 +315,8 @@ TEST_CASE("what cannot be done is refused with a problem that says why", "[api][
       {"POST", "/v1/batches?timeout_ms=5000&deadline_ms=6999", kText, url, 400, "7000"},
       {"POST", "/v1/batches?kind=gopher", kText, url, 400, "http, dns"},
       {"POST", "/v1/batches?priority=urgent", kText, url, 400, "priority"},
-      {"POST", "/v1/batches?agents=all", kText, url, 400, "agents"},
-      {"POST", "/v1/batches?agents=tag:a=b", kText, url, 400, "agents"},
+      {"POST", "/v1/batches?agents=every", kText, url, 400, "agents"},
+      {"POST", "/v1/batches?agents=tag:a", kText, url, 400, "agents"},
       {"POST", "/v1/batches?colour=red", kText, url, 400, "colour"},
       {"POST", "/v1/batches?name=" + std::string(257, 'n'), kText, url, 400, "name"},
       {"POST", "/v1/batches", kText, "", 400, "no target"},
@@ -339,7 +339,7 @@ TEST_CASE("what cannot be done is refused with a problem that says why", "[api][
       {"POST", "/v1/probes", kJson, "{}", 400, "target"},
       {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","wait_ms":50001})", 400,
        "wait_ms"},
-      {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","agents":"all"})", 400,
+      {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","agents":"every"})", 400,
        "agents"},
       {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","x":1})", 400, "x"},
       {"POST", "/v1/probes", kJson, std::string(65537, ' '), 413, "64 KiB"},

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -213,6 +215,99 @@ TEST_CASE("pinned tasks wait for their agent", "[master]") {
   mine->grant(10, 10);
   CHECK(mine->wait_for_tasks(2).size() == 2);
   CHECK(other->tasks_waiting() == 0);
+}
+
+/// Agents of a batch's lines, by target.
+std::map<std::string, std::set<std::string>> agents_of(const Batch& batch) {
+  std::map<std::string, std::set<std::string>> agents;
+  ResultRange results = batch.results();
+  for (const TaskResult& line : results) agents[line.target].insert(line.agent);
+  return agents;
+}
+
+TEST_CASE("two different agents do each target, also when one is killed on the way",
+          "[master][selector]") {
+  constexpr std::size_t kTargets = 30;
+  MasterOptions options = World::defaults();
+  options.resume_grace = 0ms;
+  World world{options};
+  std::map<std::string, std::unique_ptr<RawAgent>> agents;
+  for (const char* name : {"a", "b", "c"}) {
+    agents[name] = world.agent();
+    agents[name]->join(name);
+    agents[name]->grant(0, 100);
+  }
+  BatchRequest request = World::request(kTargets);
+  request.agents.count = 2;
+  auto batch = world.master.submit(request);
+  REQUIRE(batch);
+  CHECK(batch->ledger().accepted == 2 * kTargets);
+  run_until([&] { return batch->ledger().in_flight == 2 * kTargets; });
+  agents["b"]->cut();
+  agents.erase("b");
+  std::map<std::string, std::set<std::string>> got;
+  run_until([&] {
+    for (const auto& [name, agent] : agents) {
+      const auto tasks = agent->wait_for_tasks(0);
+      for (const auto& task : tasks) CHECK(got[task.target].insert(name).second);
+      if (!tasks.empty()) agent->pass(tasks);
+    }
+    return batch->ledger().ended();
+  });
+  CHECK(batch->ledger().done == 2 * kTargets);
+  const auto by_target = agents_of(*batch);
+  CHECK(by_target.size() == kTargets);
+  for (const auto& [target, by] : by_target) CHECK((by == std::set<std::string>{"a", "c"}));
+}
+
+TEST_CASE("tags choose agents, and all is those connected then", "[master][selector]") {
+  World world;
+  auto plain = world.agent();
+  plain->join("plain");
+  plain->grant(10, 10);
+  auto tagged = world.agent();
+  tagged->connect();
+  Hello hello = RawAgent::hello("tagged", "one");
+  hello.tags = {{"zone", "b"}, {"region", "eu"}};
+  tagged->say(hello);
+  tagged->wait_for<Welcome>();
+  tagged->grant(10, 10);
+  BatchRequest request = World::request(2);
+  request.agents.kind = Selector::Kind::tags;
+  request.agents.tags = {{"zone", "b"}, {"region", "eu"}};
+  REQUIRE(world.master.submit(request));
+  tagged->pass(tagged->wait_for_tasks(2));
+
+  MasterAccess& access = world.master.access();
+  CHECK(access.has_agent("http", request.agents));
+  CHECK_FALSE(access.has_agent("dns", request.agents));
+  Selector nowhere = request.agents;
+  nowhere.tags = {{"region", "us"}};
+  CHECK_FALSE(access.has_agent("http", nowhere));
+
+  Selector all;
+  all.kind = Selector::Kind::all;
+  CHECK((access.resolve(all, "http").names == std::vector<std::string>{"plain", "tagged"}));
+  CHECK(access.resolve(all, "dns") == all);
+  request = World::request(3);
+  request.agents = all;
+  auto batch = world.master.submit(request);
+  REQUIRE(batch);
+  CHECK(batch->ledger().accepted == 6);
+  plain->pass(plain->wait_for_tasks(3));
+  tagged->pass(tagged->wait_for_tasks(3));
+  for (const auto& [target, by] : agents_of(*batch)) {
+    CHECK((by == std::set<std::string>{"plain", "tagged"}));
+  }
+
+  // One that is drained takes none; where nobody does, that is a line at once.
+  for (const char* name : {"plain", "tagged"}) {
+    test::value_of<AgentSnapshot>(
+        [&](auto done) { access.set_agent_drained(name, true, std::move(done)); });
+  }
+  auto none = world.master.submit(request);
+  REQUIRE(none);
+  run_until([&] { return none->ledger().expired == 3; });
 }
 
 TEST_CASE("cancel ends what is queued at once and what is in flight when confirmed", "[master]") {
@@ -732,7 +827,7 @@ TEST_CASE("a line that cannot be read is one result, and the others follow", "[m
   // Recorded past everything that checks results.
   TaskStore& store = *world.store;
   const SessionId session = test::value_of<TaskStore::SessionOpened>([&](auto done) {
-                              store.open_session("odd", std::move(done));
+                              store.open_session({"odd", {}, {}}, std::move(done));
                             }).session;
   LeaseRequest request{session, {}, 3};
   for (const Lane& lane : store.lanes()) request.lanes.push_back(lane.id);

@@ -26,6 +26,7 @@ class Observer final : public StoreObserver {
  public:
   explicit Observer(TaskStore& store) : store_(store) {}
   void on_ready(const std::vector<Lane>&) override { heard(); }
+  void on_gone(const std::vector<LaneId>&) override { heard(); }
   void on_progress(const std::vector<BatchId>& batches) override {
     heard();
     for (const BatchId id : batches) store_.batch_name(id);
@@ -105,7 +106,7 @@ class Stress {
 
   SessionId open(const std::string& name) {
     return value_of<TaskStore::SessionOpened>(
-               [&](auto done) { store_->open_session(name, std::move(done)); })
+               [&](auto done) { store_->open_session({name, {}, {"http"}}, std::move(done)); })
         .session;
   }
 

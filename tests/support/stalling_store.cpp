@@ -49,19 +49,21 @@ namespace {
 struct OwnedTasks {
   explicit OwnedTasks(const std::vector<NewTask>& tasks) {
     for (const NewTask& task : tasks) {
-      texts.emplace_back(task.target, task.agent);
+      targets.emplace_back(task.target);
       options.push_back(task.options);
+      agents.push_back(task.agents);
     }
   }
   std::vector<NewTask> view() const {
     std::vector<NewTask> tasks;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      tasks.push_back({texts[i].first, options[i], texts[i].second});
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      tasks.push_back({targets[i], options[i], agents[i]});
     }
     return tasks;
   }
-  std::deque<std::pair<std::string, std::string>> texts;
+  std::deque<std::string> targets;
   std::vector<std::shared_ptr<const ProbeOptions>> options;
+  std::vector<std::shared_ptr<const Selector>> agents;
 };
 
 }  // namespace
@@ -122,10 +124,10 @@ void StallingStore::commit_upload(std::uint64_t upload, std::uint64_t rejected,
 void StallingStore::abandon_upload(std::uint64_t upload) {
   gate_->pass(&Gate::calls_held, [store = store_, upload] { store->abandon_upload(upload); });
 }
-void StallingStore::open_session(std::string agent, Completion<SessionOpened> done) {
+void StallingStore::open_session(NewSession session, Completion<SessionOpened> done) {
   gate_->pass(&Gate::calls_held,
-              [store = store_, agent = std::move(agent), done = gated(std::move(done))] {
-                store->open_session(agent, done);
+              [store = store_, session = std::move(session), done = gated(std::move(done))] {
+                store->open_session(session, done);
               });
 }
 void StallingStore::resume(ResumeRequest request, Completion<ResumeReply> done) {

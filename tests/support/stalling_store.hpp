@@ -41,7 +41,7 @@ class StallingStore final : public TaskStore {
   void commit_upload(std::uint64_t upload, std::uint64_t rejected,
                      Completion<BatchView> done) override;
   void abandon_upload(std::uint64_t upload) override;
-  void open_session(std::string agent, Completion<SessionOpened> done) override;
+  void open_session(NewSession session, Completion<SessionOpened> done) override;
   void resume(ResumeRequest request, Completion<ResumeReply> done) override;
   void lease(LeaseRequest request, Completion<LeaseReply> done) override;
   void record(SessionId session, std::vector<Outcome> outcomes,

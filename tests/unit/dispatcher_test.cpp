@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "support/catch.hpp"
 
@@ -18,11 +20,16 @@ const SteadyTime kStart{std::chrono::seconds{1000}};
 /// Lanes with counts of tasks, in the place of a store.
 struct Lanes {
   std::map<LaneId, std::size_t> tasks;
+  std::set<std::pair<SessionId, LaneId>> kept;  // from a session: nothing here is for it
 
   LeaseReply lease(const LeaseRequest& request) {
     LeaseReply reply;
     for (const LaneId lane : request.lanes) {
       std::size_t& left = tasks[lane];
+      if (left > 0 && kept.count({request.session, lane}) > 0) {
+        reply.unfit.push_back(lane);
+        continue;
+      }
       while (left > 0 && reply.tasks.size() < request.count) {
         --left;
         LeasedTask task;
@@ -35,12 +42,14 @@ struct Lanes {
   }
 };
 
-Lane lane(LaneId id, Priority priority, std::string kind = "http", std::string agent = "") {
+Lane lane(LaneId id, Priority priority, std::string kind = "http", std::string agent = "",
+          std::vector<Label> tags = {}) {
   Lane made;
   made.id = id;
   made.priority = priority;
   made.kind = std::move(kind);
   made.agent = std::move(agent);
+  made.tags = std::move(tags);
   return made;
 }
 
@@ -53,19 +62,19 @@ struct Fleet {
   std::size_t asked = 0;
 
   void join(SessionId id, std::uint64_t high, std::uint64_t other,
-            std::vector<std::string> kinds = {"http", "dns"}) {
-    dispatcher.add_session(id, "agent-" + std::to_string(id), std::move(kinds));
+            std::vector<std::string> kinds = {"http", "dns"}, std::vector<Label> tags = {}) {
+    dispatcher.add_session(id, "agent-" + std::to_string(id), std::move(kinds), std::move(tags));
     dispatcher.set_room(id, CreditClass::high, high);
     dispatcher.set_room(id, CreditClass::other, other);
   }
 
-  void answer(const Dispatcher::Ask& ask, SteadyTime now = kStart) {
+  void answer(const Dispatcher::Ask& ask) {
     ++asked;
     led.push_back(ask.request.lanes.front());
     const LeaseReply reply = lanes.lease(ask.request);
     CHECK(reply.tasks.size() <= Dispatcher::kChunk);
     got[ask.request.session] += reply.tasks.size();
-    dispatcher.on_leased(ask.request.session, ask.credit, reply, now);
+    dispatcher.on_leased(ask.request.session, ask.credit, reply);
   }
 
   /// Until nothing is left to ask.
@@ -73,7 +82,7 @@ struct Fleet {
     for (int round = 0; round < 100'000; ++round) {
       const std::vector<Dispatcher::Ask> asks = dispatcher.next(now);
       if (asks.empty()) return;
-      for (const Dispatcher::Ask& ask : asks) answer(ask, now);
+      for (const Dispatcher::Ask& ask : asks) answer(ask);
     }
     FAIL("the dispatcher never comes to rest");
   }
@@ -120,7 +129,7 @@ TEST_CASE("a lane that became ready while it was asked is asked again", "[dispat
   const LeaseReply reply = fleet.lanes.lease(asks[0].request);  // empty so far
   fleet.lanes.tasks[7] = 4;
   fleet.dispatcher.on_ready({lane(7, Priority::low)});
-  fleet.dispatcher.on_leased(1, CreditClass::other, reply, kStart);
+  fleet.dispatcher.on_leased(1, CreditClass::other, reply);
   fleet.run();
   CHECK(fleet.got[1] == 4);
 }
@@ -245,21 +254,69 @@ TEST_CASE("drained and backlogged sessions get nothing until that ends", "[dispa
   CHECK(fleet.got[1] == 2);
 }
 
-TEST_CASE("what one session refused is still offered to the others", "[dispatch]") {
+TEST_CASE("a lane with nothing for one session is still offered to the others", "[dispatch]") {
   Fleet fleet;
   fleet.join(1, 0, 10);
-  fleet.dispatcher.set_refusing(1, kStart + milliseconds{1000});
+  fleet.lanes.tasks[7] = 1;
+  fleet.lanes.kept.insert({1, 7});
   fleet.dispatcher.on_ready({lane(7, Priority::low)});
-  fleet.run();  // the store keeps the refused task from session 1: empty
+  fleet.run();
   CHECK(fleet.got[1] == 0);
   CHECK(fleet.asked == 1);
   fleet.dispatcher.set_room(1, CreditClass::other, 11);
   fleet.run();
   CHECK(fleet.asked == 1);
-  fleet.lanes.tasks[7] = 1;
   fleet.join(2, 0, 10);
   fleet.run();
   CHECK(fleet.got[2] == 1);
+  // Ready again, it may have something for anybody.
+  fleet.lanes.tasks[7] = 1;
+  fleet.lanes.kept.clear();
+  fleet.dispatcher.on_ready({lane(7, Priority::low)});
+  fleet.dispatcher.set_room(2, CreditClass::other, 0);
+  fleet.run();
+  CHECK(fleet.got[1] == 1);
+}
+
+TEST_CASE("a lane of tags is for those who have them all", "[dispatch]") {
+  Fleet fleet;
+  const std::vector<Label> eu = {{"region", "eu"}};
+  const std::vector<Label> eu_a = {{"region", "eu"}, {"zone", "a"}};
+  fleet.join(1, 0, 100);
+  fleet.join(2, 0, 100, {"http"}, eu);
+  fleet.join(3, 0, 100, {"dns"}, eu_a);
+  fleet.lanes.tasks = {{7, 5}, {8, 3}};
+  fleet.dispatcher.on_ready({lane(7, Priority::low, "http", "", eu_a)});
+  fleet.run();
+  CHECK(fleet.asked == 0);  // one lacks a tag, one the kind
+  fleet.dispatcher.on_ready({lane(8, Priority::low, "http", "", eu)});
+  fleet.run();
+  CHECK(fleet.got[2] == 3);
+  fleet.join(4, 0, 4, {"http"}, eu_a);
+  fleet.run();
+  CHECK(fleet.got[4] == 4);
+  fleet.dispatcher.set_room(4, CreditClass::other, 100);
+  fleet.run();
+  CHECK(fleet.got[4] == 5);
+  const std::size_t asked = fleet.asked;
+  fleet.dispatcher.set_room(4, CreditClass::other, 50);
+  fleet.run();
+  CHECK(fleet.asked == asked);
+  fleet.lanes.tasks[7] = 2;
+  fleet.dispatcher.on_ready({lane(7, Priority::low, "http", "", eu_a)});
+  fleet.run();
+  CHECK(fleet.got[4] == 7);
+}
+
+TEST_CASE("a lane the store forgot is not asked any more", "[dispatch]") {
+  Fleet fleet;
+  const std::vector<Label> eu = {{"region", "eu"}};
+  fleet.dispatcher.on_ready({lane(7, Priority::low, "http", "", eu),
+                             lane(8, Priority::low, "http", "agent-1"), lane(9, Priority::low)});
+  fleet.dispatcher.on_gone({7, 8, 9, 10});
+  fleet.join(1, 10, 10, {"http"}, eu);
+  fleet.run();
+  CHECK(fleet.asked == 0);
 }
 
 TEST_CASE("many idle sessions cost few leases for one task", "[dispatch]") {

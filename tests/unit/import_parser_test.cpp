@@ -17,7 +17,7 @@ namespace {
 
 struct Import {
   std::vector<std::string> targets;
-  std::vector<std::string> agents;
+  std::vector<Selector> agents;
   std::vector<ProbeOptions> options;
   std::set<const ProbeOptions*> objects;
   std::vector<std::shared_ptr<const ProbeOptions>> kept;
@@ -31,12 +31,18 @@ struct Import {
 Import import(ImportForm form, const std::string& text, std::size_t piece,
               const SpecDefaults& defaults = {}) {
   const ProbeKinds kinds;
-  ImportParser parser(form, defaults, kinds, 64 * 1024);
+  ImportParser parser(form, defaults, kinds, 64 * 1024,
+                      [](const Selector&, const std::string& kind) {
+                        Selector all;
+                        all.kind = Selector::Kind::names;
+                        all.names = {"one-of-" + kind, "other-of-" + kind};
+                        return all;
+                      });
   Import import;
   const auto empty_slice = [&] {
     for (const NewTask& task : parser.slice().tasks()) {
       import.targets.emplace_back(task.target);
-      import.agents.emplace_back(task.agent);
+      import.agents.push_back(task.agents == nullptr ? Selector{} : *task.agents);
       import.options.push_back(*task.options);
       import.objects.insert(task.options.get());
       import.kept.push_back(task.options);
@@ -124,9 +130,20 @@ TEST_CASE("a name each is a task each", "[api][import]") {
   const Import result =
       import(ImportForm::plain, "http://x.example/\nhttp://y.example/", 100, defaults);
   CHECK(result.accepted == 4);
-  CHECK((result.agents == std::vector<std::string>{"a", "b", "a", "b"}));
-  CHECK((result.targets == std::vector<std::string>{"http://x.example/", "http://x.example/",
-                                                    "http://y.example/", "http://y.example/"}));
+  CHECK(result.agents == std::vector<Selector>(2, defaults.agents));
+  CHECK((result.targets == std::vector<std::string>{"http://x.example/", "http://y.example/"}));
+}
+
+TEST_CASE("all agents are those there are for the kind of each target", "[api][import]") {
+  SpecDefaults defaults;
+  defaults.agents.kind = Selector::Kind::all;
+  const Import result =
+      import(ImportForm::plain, "http://x.example/\ndns:y.example\nhttp://z.example/", 100, defaults);
+  CHECK(result.accepted == 6);
+  REQUIRE(result.agents.size() == 3);
+  CHECK((result.agents[0].names == std::vector<std::string>{"one-of-http", "other-of-http"}));
+  CHECK((result.agents[1].names == std::vector<std::string>{"one-of-dns", "other-of-dns"}));
+  CHECK(result.agents[2] == result.agents[0]);
 }
 
 TEST_CASE("the JSON form takes strings and specs, its defaults before or after them",

@@ -102,7 +102,7 @@ TEST_CASE("every field that is wrong is named with its path", "[probe][spec]") {
         "target: user and password in a URL are refused");
   CHECK(refusal(R"({"target":"http://a/","priority":"urgent"})").find("priority: ") == 0);
   CHECK(refusal(R"({"target":"http://a/","priority":1})").find("priority: ") == 0);
-  CHECK(refusal(R"({"target":"http://a/","agents":"all"})").find("agents: ") == 0);
+  CHECK(refusal(R"({"target":"http://a/","agents":"every"})").find("agents: ") == 0);
   CHECK(refusal(R"({"target":"http://a/","target":"http://b/"})").find("target") !=
         std::string::npos);
   CHECK(refusal(R"([1])").find("not an object") == 0);

@@ -84,16 +84,36 @@ TEST_CASE("a target becomes as many tasks as its selector says", "[probe][select
   CHECK(task_count(read("name:a,name:b")) == 2);
 }
 
-TEST_CASE("selectors that are to come are refused by name", "[probe][selector]") {
-  const auto why = [](std::string_view text) {
-    const auto fine = check_supported(read(text));
-    return fine ? std::string{} : fine.error().message();
-  };
-  CHECK(why("any").empty());
-  CHECK(why("name:a").empty());
-  CHECK(why("all").find("all is not supported yet") != std::string::npos);
-  CHECK(why("tag:eu=1").find("tag are not supported yet") != std::string::npos);
-  CHECK(why("any*3").find("not supported yet") != std::string::npos);
+TEST_CASE("tags are had when each is", "[probe][selector]") {
+  const std::vector<Label> tags = {{"zone", "b"}, {"dc", "eu-1"}};
+  CHECK(has_tags(tags, {}));
+  CHECK(has_tags(tags, {{"dc", "eu-1"}, {"zone", "b"}}));
+  CHECK_FALSE(has_tags(tags, {{"zone", "c"}}));
+  CHECK_FALSE(has_tags({}, {{"zone", "b"}}));
+}
+
+TEST_CASE("equal selectors become one object, and all what it is for each kind",
+          "[probe][selector]") {
+  int asked = 0;
+  SelectorInterner interner{[&](const Selector&, const std::string& kind) {
+    ++asked;
+    return kind == "http" ? read("name:a,name:b") : read("all");
+  }};
+  CHECK(interner.intern(read("any"), "http") == nullptr);
+  const auto three = interner.intern(read("any*3"), "http");
+  CHECK(*three == read("any*3"));
+  const auto tagged = interner.intern(read("tag:a=1"), "http");
+  CHECK(interner.intern(read("any*3"), "dns") == three);
+  CHECK(interner.intern(read("tag:a=1"), "http") == tagged);
+  const auto all = interner.intern(read("all"), "http");
+  CHECK(all->names == std::vector<std::string>{"a", "b"});
+  CHECK(interner.intern(read("all"), "http") == all);
+  CHECK(interner.intern(read("all"), "dns")->kind == Selector::Kind::all);
+  CHECK(asked == 2);
+  for (std::size_t i = 0; i <= SelectorInterner::kMax; ++i) {
+    interner.intern(read("name:n" + std::to_string(i)), "http");
+  }
+  CHECK(*interner.intern(read("any*3"), "http") == *three);
 }
 
 TEST_CASE("broken selectors are refused", "[probe][selector]") {

@@ -10,179 +10,13 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/table_world.hpp"
 
 using namespace probekit;
 using namespace probekit::store;
+using namespace probekit::test;
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
-
-namespace {
-
-StoreOptions options_of(std::uint64_t queued_max, std::uint64_t results_kept_max,
-                        std::uint32_t attempts_max) {
-  StoreOptions options;
-  options.queued_max = queued_max;
-  options.results_kept_max = results_kept_max;
-  options.attempts_max = attempts_max;
-  return options;
-}
-
-std::shared_ptr<ProbeOptions> probe_options() {
-  auto options = std::make_shared<ProbeOptions>();
-  options->kind = "http";
-  options->timeout = 10s;
-  options->priority = Priority::low;
-  return options;
-}
-
-Outcome outcome(const LeasedTask& task, Outcome::Kind kind) {
-  Outcome made;
-  made.task = task.task;
-  made.attempt = task.attempt;
-  made.kind = kind;
-  return made;
-}
-
-Outcome passed(const LeasedTask& task) {
-  Outcome made = outcome(task, Outcome::Kind::result);
-  made.verdict = Verdict::passed;
-  made.fields = R"("verdict":"passed","failure":null,"started_at":"x","suspect":false)";
-  return made;
-}
-
-Outcome failed(const LeasedTask& task, FailureKind kind) {
-  Outcome made = passed(task);
-  made.verdict = Verdict::failed;
-  made.failure = kind;
-  made.fields = R"("verdict":"failed","failure":{},"started_at":"x","suspect":false)";
-  return made;
-}
-
-/// A table and a time that only the test moves; the table is audited after every step.
-class World {
- public:
-  explicit World(StoreOptions options = options_of(1'000'000, 1'000'000, 5),
-                 std::size_t work_per_call = kWorkPerCall)
-      : table(options, "0123abcd89efefef", work_per_call) {}
-
-  void advance(milliseconds by) {
-    now.steady += by;
-    now.system += by;
-  }
-
-  void check() {
-    const std::string fault = table.audit();
-    INFO(fault);
-    REQUIRE(fault.empty());
-    REQUIRE(table.facts().ledger.balanced());
-  }
-
-  std::uint64_t open(BatchOrigin origin = BatchOrigin::import) {
-    return table.open_upload({"", origin});
-  }
-  /// Targets are `prefix` and a number, so that tests see the order.
-  Expected<std::uint64_t> append(std::uint64_t upload, int count, const std::string& prefix,
-                                 const std::shared_ptr<const ProbeOptions>& options,
-                                 const std::string& agent = {}) {
-    std::vector<std::string> targets;
-    for (int i = 0; i < count; ++i) targets.push_back(prefix + std::to_string(i));
-    std::vector<NewTask> tasks;
-    for (const std::string& target : targets) tasks.push_back({target, options, agent});
-    auto appended = table.append(upload, tasks);
-    check();
-    return appended;
-  }
-  BatchId commit(std::uint64_t upload, std::uint64_t rejected = 0) {
-    const auto view = table.commit_upload(now, upload, rejected);
-    REQUIRE(view);
-    check();
-    return view->id;
-  }
-  BatchId import(int count, const std::string& prefix = "u",
-                 const std::shared_ptr<const ProbeOptions>& options = probe_options(),
-                 const std::string& agent = {}) {
-    const auto upload = open();
-    REQUIRE(append(upload, count, prefix, options, agent));
-    return commit(upload);
-  }
-
-  SessionId session(const std::string& agent) {
-    const SessionId id = table.open_session(agent).session;
-    check();
-    return id;
-  }
-  /// From every lane there is.
-  std::vector<LeasedTask> lease(SessionId session, std::size_t count) {
-    LeaseRequest request{session, {}, count};
-    for (const Lane& lane : table.lanes()) request.lanes.push_back(lane.id);
-    auto reply = table.lease(now, request);
-    REQUIRE(reply);
-    check();
-    return reply->tasks;
-  }
-  OutcomeReport record(SessionId session, const std::vector<Outcome>& outcomes) {
-    auto report = table.record(now, session, outcomes);
-    check();
-    return report;
-  }
-  void lose(SessionId session, milliseconds grace = 30s) {
-    table.lose_session(now, {session, grace});
-    check();
-  }
-  ResumeReply resume(SessionId previous, SessionId session,
-                     const std::vector<LeasedTask>& held = {}, bool restarted = false) {
-    ResumeRequest request{previous, session, restarted, {}};
-    for (const LeasedTask& task : held) request.held.emplace_back(task.task, task.attempt);
-    auto reply = table.resume(now, request);
-    REQUIRE(reply);
-    check();
-    return *reply;
-  }
-  StoreTick tick() {
-    auto tick = table.tick(now);
-    check();
-    return tick;
-  }
-  BatchSnapshot info(BatchId id) {
-    const auto view = table.batch(now, id);
-    REQUIRE(view);
-    return view->info;
-  }
-  Ledger ledger(BatchId id) { return info(id).ledger; }
-  std::string lines(BatchId id) {
-    std::string all;
-    ResultQuery query;
-    query.batch = id;
-    while (true) {
-      const auto page = table.results(now, query);
-      REQUIRE(page);
-      all += page->lines;
-      if (page->next.empty() || page->next == query.after) return all;
-      query.after = page->next;
-    }
-  }
-
-  Now now{SteadyTime{} + 1h, SystemTime{std::chrono::microseconds{1767225600000000}}};
-  TaskTable table;
-};
-
-std::vector<std::string> targets_of(const std::vector<LeasedTask>& tasks) {
-  std::vector<std::string> targets;
-  for (const LeasedTask& task : tasks) targets.push_back(task.target);
-  return targets;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::size_t count_lines(const std::string& text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-using Texts = std::vector<std::string>;
-
-}  // namespace
 
 // -- uploads --------------------------------------------------------------------------------------
 
@@ -193,7 +27,7 @@ TEST_CASE("nothing of an upload counts or is leased before its commit", "[store]
   CHECK(world.append(upload, 3, "u", probe_options()).value() == 3);
   CHECK(world.append(upload, 2, "v", probe_options()).value() == 5);
   CHECK(world.table.facts().ledger.accepted == 0);
-  CHECK(world.table.lanes().empty());
+  CHECK(world.table.take_news().empty());
   CHECK(world.lease(session, 10).empty());
 
   const BatchId batch = world.commit(upload, 7);
@@ -311,7 +145,7 @@ TEST_CASE("a lane is a priority, a kind and an agent", "[store][lanes]") {
   for (const Lane& lane : world.table.lanes()) {
     const auto reply = world.table.lease(world.now, {session, {lane.id}, 10});
     REQUIRE(reply);
-    CHECK(reply->empty == std::vector<LaneId>{lane.id});
+    CHECK((lane.agent.empty() ? reply->empty : reply->unfit) == std::vector<LaneId>{lane.id});
     if (!lane.agent.empty()) {
       CHECK(lane.agent == "there");
       CHECK(reply->tasks.empty());  // not this session's to take
@@ -454,10 +288,10 @@ TEST_CASE("what is given back is next again, in its order and without an attempt
 
 TEST_CASE("epochs count the sessions of each name", "[store][session]") {
   World world;
-  CHECK(world.table.open_session("a").epoch == 1);
-  CHECK(world.table.open_session("b").epoch == 1);
-  CHECK(world.table.open_session("a").epoch == 2);
-  CHECK(world.table.open_session("a").session == 4);
+  CHECK(world.table.open_session({"a", {}, {}}).epoch == 1);
+  CHECK(world.table.open_session({"b", {}, {}}).epoch == 1);
+  CHECK(world.table.open_session({"a", {}, {}}).epoch == 2);
+  CHECK(world.table.open_session({"a", {}, {}}).session == 4);
 }
 
 TEST_CASE("a lost session gives its tasks back to the head of their lane", "[store][session]") {
@@ -1575,7 +1409,25 @@ class Witness {
     std::advance(at, below(static_cast<std::uint32_t>(map.size())));
     return at;
   }
+  SessionId connect(const std::string& agent) {
+    return world_.session(agent, {{"half", agent < "d" ? "1" : "2"}});
+  }
   std::string agent_name() { return std::string(1, static_cast<char>('a' + below(6))); }
+
+  std::shared_ptr<const Selector> selector() {
+    switch (below(9)) {
+      case 0:
+        return named({agent_name()});
+      case 1:
+        return chosen(Selector::Kind::any, 2 + below(3));
+      case 2:
+        return chosen(Selector::Kind::tags, 1 + below(3), {{"half", below(2) == 0 ? "1" : "2"}});
+      case 3:
+        return below(4) == 0 ? chosen(Selector::Kind::all, 1) : named({"a", "c", "f"});
+      default:
+        return nullptr;
+    }
+  }
 
   void import() {
     const auto upload =
@@ -1587,11 +1439,12 @@ class Witness {
       if (below(3) == 0) options->deadline = options->timeout + milliseconds(2000 + below(90'000));
       if (below(3) == 0) options->priority = Priority::high;
       if (below(4) == 0) options->kind = "dns";
-      const std::uint32_t tasks = below(30);
-      const auto appended = world_.append(upload, static_cast<int>(tasks), "u", options,
-                                          below(5) == 0 ? agent_name() : std::string{});
-      REQUIRE(appended);
-      count += tasks;
+      const auto agents = selector();
+      const std::uint32_t targets = below(30);
+      std::vector<NewTask> tasks(targets, NewTask{"u", options, agents});
+      REQUIRE(world_.table.append(upload, tasks));
+      world_.check();
+      count += targets * (agents == nullptr ? 1 : task_count(*agents));
     }
     if (below(10) == 0) {
       world_.table.abandon_upload(upload);
@@ -1599,7 +1452,7 @@ class Witness {
     }
     const auto view = world_.table.commit_upload(world_.now, upload, 0);
     REQUIRE(view);
-    REQUIRE(view->info.ledger.queued == count);
+    REQUIRE(view->info.ledger.accepted == count);
     batches_.emplace_back(view->id, count);
     accepted_ += count;
   }
@@ -1607,7 +1460,7 @@ class Witness {
   void open_session() {
     if (living_.size() >= 6) return;
     const std::string agent = agent_name();
-    living_[world_.session(agent)].agent = agent;
+    living_[connect(agent)].agent = agent;
   }
 
   void lease() {
@@ -1713,7 +1566,7 @@ class Witness {
     for (const auto& [session, other] : living_) {
       if (other.agent == living.agent) return;  // its name is taken
     }
-    const SessionId session = world_.session(living.agent);
+    const SessionId session = connect(living.agent);
     Living again{living.agent, {}};
     const bool restarted = below(3) == 0;
     ResumeRequest request{previous, session, restarted, {}};

@@ -1,0 +1,325 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+/// \file
+/// How tasks come into the table: uploads, what their tasks share, and lanes.
+
+#include <algorithm>
+#include <functional>
+
+#include "store/staged_upload.hpp"
+#include "store/task_table.hpp"
+
+namespace probekit::store {
+namespace {
+
+constexpr std::size_t kTargetBytesLimit = 64 * 1024;
+constexpr std::uint32_t kCopiesLimit = 256;
+
+Error error(errc code, std::string message) {
+  return Error{make_error_code(code), std::move(message)};
+}
+
+void mix(std::size_t& seed, std::size_t value) {
+  seed ^= value + 0x9E3779B97F4A7C15ULL + (seed << 6) + (seed >> 2);  // boost::hash_combine's form
+}
+
+/// The ways of a selector, each with a text of its own.
+std::vector<std::pair<std::string, Reach>> reaches_of(const Selector& agents) {
+  std::vector<std::pair<std::string, Reach>> reaches;
+  switch (agents.kind) {
+    case Selector::Kind::any:
+    case Selector::Kind::tags:
+      reaches.emplace_back(tags_text(agents.tags) + '*' + std::to_string(agents.count),
+                           Reach{{}, agents.tags, agents.count, false});
+      break;
+    case Selector::Kind::all:
+      reaches.emplace_back("all", Reach{{}, {}, 1, true});
+      break;
+    case Selector::Kind::names:
+      for (const std::string& name : agents.names) {
+        reaches.emplace_back(name, Reach{name, {}, 1, false});
+      }
+      break;
+  }
+  return reaches;
+}
+
+}  // namespace
+
+std::size_t OptionsHash::operator()(const ProbeOptions* options) const {
+  const std::hash<std::string> hash;
+  std::size_t seed = hash(options->kind);
+  mix(seed, static_cast<std::size_t>(options->timeout.count()));
+  mix(seed, options->deadline ? static_cast<std::size_t>(options->deadline->count()) : 0);
+  mix(seed, static_cast<std::size_t>(options->priority));
+  mix(seed, hash(options->section));
+  for (const Label& label : options->labels) {
+    mix(seed, hash(label.key));
+    mix(seed, hash(label.value));
+  }
+  return seed;
+}
+
+std::string tags_text(const std::vector<Label>& tags) {
+  std::string text;
+  for (const Label& tag : tags) {
+    if (!text.empty()) text += ',';
+    text += tag.key + '=' + tag.value;
+  }
+  return text;
+}
+
+// -- what tasks share ---------------------------------------------------------------------------
+
+/// The queue of a batch that is for this lane.
+Expected<std::uint32_t> TaskTable::queue_for(StagedUpload& upload, const ProbeOptions& options,
+                                             const Reach& reach) {
+  LaneEntry* const lane = lane_for(options.priority, options.kind, reach.agent, reach.tags);
+  if (lane == nullptr) {
+    return error(errc::store_full, "agents: " + std::to_string(kTagLanesMax) +
+                                       " different sets of tags are in use: no room for another "
+                                       "until the tasks of one have ended");
+  }
+  StoredBatch& batch = *upload.batch;
+  const auto [queue, added] =
+      upload.queues.emplace(lane, static_cast<std::uint32_t>(batch.queues.size()));
+  if (added) {
+    batch.queues.emplace_back();
+    batch.queues.back().batch = &batch;
+    batch.queues.back().lane = lane;
+    ++lane->batches;
+  }
+  return queue->second;
+}
+
+Expected<std::uint32_t> TaskTable::binding_for(StagedUpload& upload,
+                                               const std::shared_ptr<const ProbeOptions>& options,
+                                               std::uint32_t reach) {
+  const std::pair<const ProbeOptions*, std::uint32_t> key{options.get(), reach};
+  const auto known = upload.bindings.find(key);
+  if (known != upload.bindings.end()) return known->second;
+  const Reach& of = upload.reaches[reach];
+  const auto queue = queue_for(upload, *options, of);
+  if (!queue) return queue.error();
+  StoredBatch& batch = *upload.batch;
+  const auto number = static_cast<std::uint32_t>(batch.bindings.size());
+  Binding binding;
+  binding.options = options;
+  binding.queue = *queue;
+  binding.copies = of.copies;
+  const auto usual = batch.origin == BatchOrigin::probe
+                         ? options->timeout + kProbeDeadlineBeyondTimeout
+                         : std::chrono::milliseconds(kImportDeadline);
+  binding.within = of.nobody ? Binding::kNobody : options->deadline.value_or(usual);
+  batch.bindings.push_back(std::move(binding));
+  upload.bindings.emplace(key, number);
+  return number;
+}
+
+/// Leaves the task's bindings in `last_bindings`.
+Expected<void> TaskTable::bind(StagedUpload& upload, const NewTask& task) {
+  static const Selector kAny;
+  if (task.options == upload.last_options && task.agents == upload.last_agents) return {};
+  upload.last_options = nullptr;
+  upload.last_bindings.clear();
+  const Selector& agents = task.agents == nullptr ? kAny : *task.agents;
+  const auto kept = upload.options.emplace(task.options.get(), task.options).first->second;
+  for (auto& [text, reach] : reaches_of(agents)) {
+    const auto [number, added] =
+        upload.reach_numbers.emplace(text, static_cast<std::uint32_t>(upload.reaches.size()));
+    if (added) upload.reaches.push_back(std::move(reach));
+    const auto binding = binding_for(upload, kept, number->second);
+    if (!binding) return binding.error();
+    upload.last_bindings.push_back(*binding);
+  }
+  upload.last_options = task.options;
+  upload.last_agents = task.agents;
+  return {};
+}
+
+// -- uploads ------------------------------------------------------------------------------------
+
+std::uint64_t TaskTable::open_upload(NewBatch batch) {
+  auto upload = std::make_unique<StagedUpload>();
+  upload->batch->name = std::move(batch.name);
+  upload->batch->origin = batch.origin;
+  uploads_.emplace(next_upload_, std::move(upload));
+  return next_upload_++;
+}
+
+Expected<void> TaskTable::check_room(std::uint64_t tasks) const {
+  const std::uint64_t not_ended = total_.queued + total_.in_flight + uploading_ + tasks;
+  if (not_ended > queued_max_) {
+    return error(errc::store_full,
+                 "the store holds as many tasks as it may: " + std::to_string(queued_max_));
+  }
+  if (not_ended + results_open_ > queued_max_ + results_kept_max_) {
+    return error(errc::store_full, "batches that have not ended hold " +
+                                       std::to_string(results_open_) +
+                                       " results: no room until one of them ends");
+  }
+  return {};
+}
+
+Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector<NewTask>& tasks) {
+  const auto found = uploads_.find(token);
+  if (found == uploads_.end()) return error(errc::not_found, "no such upload");
+  std::uint64_t count = 0;
+  for (const NewTask& task : tasks) {
+    if (task.options == nullptr) return error(errc::invalid_argument, "a task without options");
+    if (task.target.size() > kTargetBytesLimit) {
+      return error(errc::invalid_argument, "a target over 64 KiB");
+    }
+    const std::size_t becomes = task.agents == nullptr ? 1 : task_count(*task.agents);
+    if (becomes == 0 || (task.agents != nullptr && task.agents->count > kCopiesLimit)) {
+      return error(errc::invalid_argument, "a selector of no agent, or of more than 256");
+    }
+    count += becomes;
+  }
+  if (const auto room = check_room(count); !room) return room.error();
+  StagedUpload& upload = *found->second;
+  StoredBatch& batch = *upload.batch;
+  // All bindings first: what is refused leaves no task.
+  std::vector<std::uint32_t> bound;
+  bound.reserve(tasks.size());
+  for (const NewTask& task : tasks) {
+    const auto fine = bind(upload, task);
+    if (!fine) return fine.error();
+    bound.insert(bound.end(), upload.last_bindings.begin(), upload.last_bindings.end());
+  }
+  auto binding = bound.begin();
+  for (const NewTask& task : tasks) {
+    const ArenaText target = batch.arena.add(task.target);
+    const bool named = task.agents != nullptr && task.agents->kind == Selector::Kind::names;
+    for (std::size_t left = named ? task.agents->names.size() : 1; left > 0; --left) {
+      add_task(batch, target, *binding++);
+    }
+  }
+  uploading_ += count;
+  return std::uint64_t{batch.tasks.size()};
+}
+
+/// As many as the binding has copies, at the end of their queue; told and counted nowhere.
+void TaskTable::add_task(StoredBatch& batch, ArenaText target, std::uint32_t binding) {
+  const Binding& of = batch.bindings[binding];
+  for (std::uint32_t copy = 0; copy < of.copies; ++copy) {
+    const std::uint32_t index = batch.tasks.size();
+    StoredTask& stored = batch.tasks.add();
+    stored.binding = binding;
+    stored.target = target;
+    stored.state = TaskState::queued;
+    stored.copy = static_cast<std::uint8_t>(copy);
+    link(batch.queues[of.queue].ready, batch.tasks, index, End::back);
+  }
+}
+
+Expected<BatchView> TaskTable::commit_upload(Now now, std::uint64_t token, std::uint64_t rejected) {
+  const auto found = uploads_.find(token);
+  if (found == uploads_.end()) return error(errc::not_found, "no such upload");
+  if (last_batch_ == 0xFFFFFFFF) return error(errc::store_failed, "no batch number is left");
+  const std::unique_ptr<StagedUpload> upload = std::move(found->second);
+  uploads_.erase(found);
+
+  const BatchId id{++last_batch_};
+  StoredBatch& batch = *batches_.emplace(id.value, std::move(upload->batch)).first->second;
+  batch.id = id;
+  batch.rejected = rejected;
+  batch.created_at = now.system;
+  batch.accepted_at = now.steady;
+  batch.tasks.settle();
+  batch.bindings.shrink_to_fit();
+  const std::uint32_t count = batch.tasks.size();
+  for (std::uint32_t first = 0; first < count; first += StoredTasks::kChunk) {
+    batch.open_in_chunk.push_back(std::min(StoredTasks::kChunk, count - first));
+  }
+  uploading_ -= count;
+  for (Ledger* ledger : {&batch.ledger, &total_}) {
+    ledger->accepted += count;
+    ledger->queued += count;
+  }
+  if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
+
+  batch.queues.shrink_to_fit();  // they stay where they are from now on
+  for (BatchQueue& queue : batch.queues) {
+    if (queue.count() == 0) continue;
+    queue.lane->queued += queue.count();
+    enter_ring(queue);
+    tell_ready(*queue.lane);
+  }
+  SteadyTime due = kNever;
+  for (Binding& binding : batch.bindings) {
+    binding.accepted_at = now.steady;
+    binding.scheduled_at = now.system;
+    due = std::min(due, binding.start_by());
+  }
+  tell_progress(batch);
+  if (due < now.steady) {  // some are for agents of whom there is none
+    set_due(batch, now.steady);
+    std::size_t budget = work_per_call_;
+    scan(now, batch, budget);
+    due_news_ = true;  // ticks do the rest
+  } else {
+    set_due(batch, due);
+  }
+  if (batch.ledger.ended() && !batch.finished_at) finish(now, batch);
+  BatchView made = view(now, batch);
+  forget_batches(now);
+  return made;
+}
+
+void TaskTable::abandon_upload(std::uint64_t token) {
+  const auto found = uploads_.find(token);
+  if (found == uploads_.end()) return;
+  StoredBatch& batch = *found->second->batch;
+  uploading_ -= batch.tasks.size();
+  for (BatchQueue& queue : batch.queues) --queue.lane->batches;
+  forgotten_.push_back(std::move(found->second->batch));
+  uploads_.erase(found);
+}
+
+/// Counted, for the audit.
+std::uint64_t TaskTable::tasks_uploading() const {
+  std::uint64_t tasks = 0;
+  for (const auto& [token, upload] : uploads_) tasks += upload->batch->tasks.size();
+  return tasks;
+}
+
+// -- lanes --------------------------------------------------------------------------------------
+
+/// Null: there are as many lanes of tags as there may be.
+LaneEntry* TaskTable::lane_for(Priority priority, const std::string& kind, const std::string& agent,
+                               const std::vector<Label>& tags) {
+  const auto key = std::make_tuple(priority, kind, agent, tags_text(tags));
+  const auto known = lanes_.find(key);
+  if (known != lanes_.end()) return known->second.get();
+  if (lanes_.size() >= lanes_swept_at_ || (!tags.empty() && tag_lanes_ >= kTagLanesMax)) {
+    forget_lanes();
+  }
+  if (!tags.empty() && tag_lanes_ >= kTagLanesMax) return nullptr;
+  if (!tags.empty()) ++tag_lanes_;
+  auto entry = std::make_unique<LaneEntry>();
+  entry->lane = Lane{++last_lane_, priority, kind, agent, tags};
+  LaneEntry* const made = entry.get();
+  lanes_by_id_.emplace(made->lane.id, made);
+  lanes_.emplace(key, std::move(entry));
+  return made;
+}
+
+/// Idle ones of pinned agents and of tags; the others are as few as there are kinds.
+void TaskTable::forget_lanes() {
+  for (auto at = lanes_.begin(); at != lanes_.end();) {
+    const LaneEntry& lane = *at->second;
+    if (lane.batches > 0 || lane.in_news || (lane.lane.agent.empty() && lane.lane.tags.empty())) {
+      ++at;
+      continue;
+    }
+    if (!lane.lane.tags.empty()) --tag_lanes_;
+    gone_news_.push_back(lane.lane.id);
+    lanes_by_id_.erase(lane.lane.id);
+    at = lanes_.erase(at);
+  }
+  lanes_swept_at_ = std::max(kIdleNamesMax, 2 * lanes_.size());
+}
+
+}  // namespace probekit::store
