@@ -125,7 +125,7 @@ TEST_CASE("what still runs at its timeout fails as timeout, what never ran as in
     const std::lock_guard<std::mutex> lock(mutex);
     results.push_back(std::move(result));
   };
-  REQUIRE(executor.submit(spec("slow:runs", milliseconds{20}), keep));
+  REQUIRE(executor.submit(spec("slow:runs", milliseconds{500}), keep));  // its thread must start
   run_until([&] { return gate.waiting() == 1; });
   REQUIRE(executor.submit(spec("slow:waits", milliseconds{20}), keep));
   run_until([&] {
