@@ -26,6 +26,7 @@ enum class errc {
   limit_reached,         ///< a documented limit is at its end; try again when there is room
   store_full,            ///< the store holds as many tasks as it may
   store_failed,          ///< the store could not do what was asked
+  batch_closed,          ///< the batch takes no more
   no_agent,              ///< no connected agent fits the selector
   draining,              ///< takes no new work: it is about to stop
   closed,                ///< the object or connection has ended

@@ -68,6 +68,9 @@ struct BatchRequest {
     return defaults;
   }();
   Selector agents;
+  /// More may follow: see Batch::extend(). It may be empty then. After an hour without, it closes
+  /// itself.
+  bool open = false;
 };
 
 enum class BatchState : std::uint8_t { open, running, done, cancelled };
@@ -94,6 +97,7 @@ struct ResultPage {
 
 class Master;
 class Batch;
+class Upload;
 struct MasterAccess;
 
 /// Iterates over results as they are recorded; blocks for the next one, ends with the batch. A line
@@ -164,6 +168,17 @@ class PROBEKIT_EXPORT Batch {
   /// told right away, confirms or is lost, or after 10 s.
   Expected<BatchSnapshot> cancel() const;
 
+  /// More into a batch that is open; of the request, the targets, specs, options and agents. All or
+  /// nothing; their deadlines begin now. Returns how many tasks they are. *Errors*: batch_closed;
+  /// otherwise as Master::submit().
+  Expected<std::uint64_t> add(const BatchRequest& request) const;
+  /// The same bit by bit; takes `options` and `agents` of the request alone. *Errors*:
+  /// batch_closed, also from the upload's commit(); otherwise as Master::open_upload().
+  Expected<Upload> extend(const BatchRequest& request) const;
+  /// Takes no more: it is done once every task has ended. Idempotent. *Errors*: not_found once it
+  /// has been forgotten.
+  Expected<BatchSnapshot> close() const;
+
  private:
   friend class Master;
   friend class Upload;
@@ -191,6 +206,7 @@ class PROBEKIT_EXPORT Upload {
 
  private:
   friend class Master;
+  friend class Batch;
   struct Impl;
   explicit Upload(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

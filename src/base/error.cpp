@@ -24,6 +24,8 @@ class ErrorCategory final : public std::error_category {
         return "store full";
       case errc::store_failed:
         return "store failed";
+      case errc::batch_closed:
+        return "batch closed";
       case errc::no_agent:
         return "no agent fits";
       case errc::draining:
@@ -81,6 +83,7 @@ reaction reaction_to(errc code) noexcept {
     case errc::accounting:
       return reaction::reconnect;
     case errc::not_found:
+    case errc::batch_closed:
     case errc::closed:
     case errc::cancelled:
     case errc::rejected:

@@ -12,6 +12,7 @@
 #include "json/json_cursor.hpp"
 #include "master/await.hpp"
 #include "master/master_core.hpp"
+#include "master/upload.hpp"
 #include "probekit/master.hpp"
 
 namespace probekit {
@@ -167,6 +168,29 @@ Ledger Batch::ledger() const {
 Expected<BatchSnapshot> Batch::cancel() const {
   auto view = await<BatchView>(
       [&](auto done) { impl_->core->store->cancel(impl_->batch, std::move(done)); });
+  if (!view) return view.error();
+  return std::move(view->info);
+}
+
+Expected<std::uint64_t> Batch::add(const BatchRequest& request) const {
+  auto upload = extend(request);
+  if (!upload) return upload.error();
+  const auto filled = upload->impl_->fill(request);
+  if (!filled) return filled.error();
+  const auto committed = upload->commit(0);
+  if (!committed) return committed.error();
+  return upload->accepted();
+}
+
+Expected<Upload> Batch::extend(const BatchRequest& request) const {
+  auto inside = Upload::Impl::start(impl_->core, request, impl_->batch);
+  if (!inside) return inside.error();
+  return Upload{std::move(*inside)};
+}
+
+Expected<BatchSnapshot> Batch::close() const {
+  auto view = await<BatchView>(
+      [&](auto done) { impl_->core->store->close_batch(impl_->batch, std::move(done)); });
   if (!view) return view.error();
   return std::move(view->info);
 }

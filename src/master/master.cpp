@@ -25,7 +25,6 @@ namespace probekit {
 
 namespace {
 
-constexpr std::size_t kBatchNameBytesMax = 256;
 constexpr std::chrono::minutes kHeartbeatIntervalMax{10};
 constexpr std::chrono::hours kTimeMax{1};  // the most an agent lets a master ask for
 constexpr std::chrono::hours kGraceMax{24};
@@ -267,40 +266,16 @@ Expected<std::string> Master::listen(std::unique_ptr<Listener> listener) {
 }
 
 Expected<Upload> Master::open_upload(const BatchRequest& request) {
-  const auto refuse = [](const char* what) {
-    return Error{make_error_code(errc::invalid_argument), what};
-  };
-  if (impl_->core->stopped) return closed_error();
-  if (impl_->core->draining) {
-    return Error{make_error_code(errc::draining), "the master is draining"};
-  }
-  if (request.name.size() > kBatchNameBytesMax) return refuse("name: longer than 256 bytes");
-  if (!is_valid_utf8(request.name)) return refuse("name: not UTF-8");
-  auto agents = completed_selector(request.agents);
-  if (!agents) return agents.error();
-  auto inside = std::make_unique<Upload::Impl>(impl_->core, request.options, std::move(*agents));
-  const auto opened = inside->open(request.name);
-  if (!opened) return opened.error();
-  return Upload{std::move(inside)};
+  auto inside = Upload::Impl::start(impl_->core, request, std::nullopt);
+  if (!inside) return inside.error();
+  return Upload{std::move(*inside)};
 }
 
 Expected<Batch> Master::submit(const BatchRequest& request) {
   auto upload = open_upload(request);
   if (!upload) return upload.error();
-  const auto named = [](const Error& error, const char* list, std::size_t at,
-                        const std::string& target) {
-    if (error.code() != errc::invalid_argument) return error;
-    return Error{error.code(), std::string{list} + ' ' + std::to_string(at + 1) + " (" +
-                                   to_valid_utf8(target.substr(0, 200)) + "): " + error.message()};
-  };
-  for (std::size_t i = 0; i < request.targets.size(); ++i) {
-    const auto added = upload->add(request.targets[i]);
-    if (!added) return named(added.error(), "target", i, request.targets[i]);
-  }
-  for (std::size_t i = 0; i < request.specs.size(); ++i) {
-    const auto added = upload->add(request.specs[i], request.agents);
-    if (!added) return named(added.error(), "spec", i, request.specs[i].target);
-  }
+  const auto filled = upload->impl_->fill(request);
+  if (!filled) return filled.error();
   return upload->commit(0);
 }
 

@@ -5,9 +5,16 @@
 
 #include <utility>
 
+#include "base/text.hpp"
 #include "master/await.hpp"
 
 namespace probekit {
+
+namespace {
+
+constexpr std::size_t kBatchNameBytesMax = 256;
+
+}  // namespace
 
 Expected<Selector> completed_selector(Selector selector) {
   const auto fine = complete_selector(selector);
@@ -28,13 +35,46 @@ Upload::Impl::Impl(std::shared_ptr<MasterCore> given_core, const ProbeOptions& g
 
 Upload::Impl::~Impl() { abandon(); }
 
-Expected<void> Upload::Impl::open(const std::string& name) {
-  auto token = await<std::uint64_t>([&](auto done) {
-    core->store->open_upload(NewBatch{name, BatchOrigin::import}, std::move(done));
+Expected<std::unique_ptr<Upload::Impl>> Upload::Impl::start(const std::shared_ptr<MasterCore>& core,
+                                                            const BatchRequest& request,
+                                                            std::optional<BatchId> into) {
+  const auto refuse = [](const char* what) {
+    return Error{make_error_code(errc::invalid_argument), what};
+  };
+  if (core->stopped) return closed_error();
+  if (core->draining) return Error{make_error_code(errc::draining), "the master is draining"};
+  if (request.name.size() > kBatchNameBytesMax) return refuse("name: longer than 256 bytes");
+  if (!is_valid_utf8(request.name)) return refuse("name: not UTF-8");
+  auto agents = completed_selector(request.agents);
+  if (!agents) return agents.error();
+  auto inside = std::make_unique<Impl>(core, request.options, std::move(*agents));
+  const auto token = await<std::uint64_t>([&](auto done) {
+    if (into) return core->store->extend_batch(*into, std::move(done));
+    core->store->open_upload(NewBatch{request.name, BatchOrigin::import, request.open},
+                             std::move(done));
   });
   if (!token) return token.error();
-  upload = *token;
-  is_open = true;
+  inside->upload = *token;
+  inside->is_open = true;
+  inside->may_be_empty = request.open && !into;
+  return inside;
+}
+
+Expected<void> Upload::Impl::fill(const BatchRequest& request) {
+  const auto named = [](const Error& error, const char* list, std::size_t at,
+                        const std::string& target) {
+    if (error.code() != errc::invalid_argument) return error;
+    return Error{error.code(), std::string{list} + ' ' + std::to_string(at + 1) + " (" +
+                                   to_valid_utf8(target.substr(0, 200)) + "): " + error.message()};
+  };
+  for (std::size_t i = 0; i < request.targets.size(); ++i) {
+    const auto added = add(request.targets[i]);
+    if (!added) return named(added.error(), "target", i, request.targets[i]);
+  }
+  for (std::size_t i = 0; i < request.specs.size(); ++i) {
+    const auto added = add(request.specs[i], request.agents);
+    if (!added) return named(added.error(), "spec", i, request.specs[i].target);
+  }
   return {};
 }
 
@@ -98,14 +138,14 @@ Expected<BatchView> Upload::Impl::commit(std::uint64_t rejected) {
   if (core->stopped) return closed_error();
   if (!is_open) return Error{make_error_code(errc::closed), "the upload has ended"};
   if (core->draining) return Error{make_error_code(errc::draining), "the master is draining"};
-  if (accepted == 0) {
+  if (accepted == 0 && !may_be_empty) {
     return Error{make_error_code(errc::invalid_argument), "targets: there is none to probe"};
   }
   const auto flushed = flush();
   if (!flushed) return flushed.error();
   auto view = await<BatchView>(
       [&](auto done) { core->store->commit_upload(upload, rejected, std::move(done)); });
-  if (view) is_open = false;
+  is_open = false;
   return view;
 }
 

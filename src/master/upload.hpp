@@ -22,13 +22,19 @@
 namespace probekit {
 
 struct Upload::Impl {
+  /// Opens one: of a new batch, or into this one. *Errors*: invalid_argument, closed, draining, and
+  /// the store's.
+  static Expected<std::unique_ptr<Impl>> start(const std::shared_ptr<MasterCore>& core,
+                                               const BatchRequest& request,
+                                               std::optional<BatchId> into);
   /// The selector is complete.
   Impl(std::shared_ptr<MasterCore> given_core, const ProbeOptions& options, Selector agents);
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  Expected<void> open(const std::string& name);
+  /// The request's targets and specs. *Errors*: as add(), naming which.
+  Expected<void> fill(const BatchRequest& request);
   Expected<void> add(std::string_view target);
   Expected<void> add(ProbeSpec spec, const Selector& selector);
   Expected<BatchView> commit(std::uint64_t rejected);
@@ -49,6 +55,7 @@ struct Upload::Impl {
 
   std::uint64_t upload = 0;
   bool is_open = false;
+  bool may_be_empty = false;
   std::uint64_t accepted = 0;
   TaskSlice slice;
   std::optional<Error> broken;  // the store refused a slice: nothing can be added

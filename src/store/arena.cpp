@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace probekit::store {
 namespace {
@@ -30,6 +31,13 @@ ArenaText Arena::add(std::string_view text) {
   ArenaText kept;
   kept.bytes_ = bytes;
   return kept;
+}
+
+void Arena::adopt(Arena& other) {
+  blocks_.insert(blocks_.end(), std::make_move_iterator(other.blocks_.begin()),
+                 std::make_move_iterator(other.blocks_.end()));
+  bytes_reserved_ += other.bytes_reserved_;
+  other = Arena{};
 }
 
 char* Arena::allocate(std::size_t size) {

@@ -29,6 +29,8 @@ class Arena {
  public:
   /// Copies `text`, at most 4 GiB, to where it stays until the arena ends.
   ArenaText add(std::string_view text);
+  /// Takes the texts of another one, which stay where they are; that is empty then.
+  void adopt(Arena& other);
   std::size_t bytes_reserved() const noexcept { return bytes_reserved_; }
 
  private:

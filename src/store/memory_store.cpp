@@ -34,19 +34,34 @@ class MemoryStore final : public TaskStore {
   void open_upload(NewBatch batch, Completion<std::uint64_t> done) override {
     run<std::uint64_t>(done, [&](Now) { return table_.open_upload(std::move(batch)); });
   }
+  void extend_batch(BatchId batch, Completion<std::uint64_t> done) override {
+    run<std::uint64_t>(done, [&](Now) { return table_.extend_batch(batch); });
+  }
   void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
               Completion<std::uint64_t> done) override {
     run<std::uint64_t>(done, [&](Now) { return table_.append(upload, tasks); });
   }
-  void commit_upload(std::uint64_t upload, std::uint64_t rejected,
+  void commit_upload(std::uint64_t upload, std::uint64_t rejected, std::optional<KeyAnswer> answer,
                      Completion<BatchView> done) override {
-    run<BatchView>(done, [&](Now now) { return table_.commit_upload(now, upload, rejected); });
+    run<BatchView>(done, [&](Now now) {
+      return table_.commit_upload(now, upload, rejected, std::move(answer));
+    });
   }
   void abandon_upload(std::uint64_t upload) override {
-    run<bool>(nullptr, [&](Now) {
-      table_.abandon_upload(upload);
+    run<bool>(nullptr, [&](Now now) {
+      table_.abandon_upload(now, upload);
       return true;
     });
+  }
+  void close_batch(BatchId batch, Completion<BatchView> done) override {
+    run<BatchView>(done, [&](Now now) { return table_.close_batch(now, batch); });
+  }
+  void claim_key(IdempotencyKey key, Completion<KeyState> done) override {
+    run<KeyState>(done, [&](Now) { return table_.keys().claim(key); });
+  }
+  void release_key(IdempotencyKey key) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    table_.keys().release(key);
   }
 
   void open_session(NewSession session, Completion<SessionOpened> done) override {

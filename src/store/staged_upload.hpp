@@ -38,6 +38,7 @@ struct OptionsEqual {
 
 struct StagedUpload {
   std::unique_ptr<StoredBatch> batch = std::make_unique<StoredBatch>();
+  BatchId into;  // an open batch; 0: it is one itself
 
   std::unordered_map<const ProbeOptions*, std::shared_ptr<const ProbeOptions>, OptionsHash,
                      OptionsEqual>

@@ -154,11 +154,14 @@ struct StoredBatch {
   std::optional<SystemTime> finished_at;
   SteadyTime finished{};
   std::optional<SteadyTime> cancelled_at;
-  SteadyTime read_until{};  // somebody is reading its finished results
+  SteadyTime read_until{};       // somebody is reading its finished results
+  bool open = false;             // may get more tasks
+  std::uint32_t uploads = 0;     // into it, under way
+  SteadyTime close_at = kNever;  // when no upload comes
 
   StoredTasks tasks;
   std::vector<Binding> bindings;
-  std::vector<BatchQueue> queues;            // until it has ended
+  std::vector<BatchQueue> queues;            // until it has ended; those in a ring stay in place
   std::vector<std::uint32_t> lines;          // ended tasks in order: index * 4 + verdict
   std::vector<std::uint32_t> open_in_chunk;  // tasks that have not ended, for scans to skip
   Arena arena;
@@ -172,6 +175,9 @@ struct StoredBatch {
   std::uint32_t scan_position = 0;
   SteadyTime scan_due = kNever;  // the least it has seen so far
   bool in_news = false;
+
+  /// What it counts for when batches are forgotten: an empty one as one line.
+  std::size_t lines_kept() const noexcept { return lines.empty() ? 1 : lines.size(); }
 };
 
 constexpr std::uint32_t kVerdictBits = 2;

@@ -26,6 +26,7 @@
 #include "probekit/probe_spec.hpp"
 #include "probekit/stores.hpp"
 #include "probekit/task.hpp"
+#include "store/key_table.hpp"
 
 namespace probekit {
 
@@ -51,7 +52,10 @@ enum class BatchOrigin : std::uint8_t { import, probe };
 struct NewBatch {
   std::string name;
   BatchOrigin origin = BatchOrigin::import;
+  /// More uploads may follow, until it is closed, cancelled, or had none for kOpenBatchIdle.
+  bool open = false;
 };
+constexpr std::chrono::hours kOpenBatchIdle{1};
 
 /// What becomes as many tasks as its selector says. Options and selectors are shared: equal ones
 /// should be one object.
@@ -229,17 +233,34 @@ class TaskStore {
   virtual void observe(StoreObserver* observer) = 0;
 
   // -- uploads: nothing of one counts or is dispatched before commit_upload ---------------------
-  /// Returns a token. *Errors*: store_failed.
+  /// Returns a token. *Errors*: store_failed; store_full when as many batches are open as may be.
   virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
   /// Returns how many tasks the upload has. Copies what it needs before returning. *Errors*:
   /// store_full (the upload has the tasks it had; the message says what is full: tasks, results, or
   /// different sets of tags), not_found, invalid_argument.
   virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
                       Completion<std::uint64_t> done) = 0;
-  /// Ends the upload. An empty one is a batch that is done. *Errors*: not_found, store_failed.
+  /// Opens an upload into an open batch: its tasks join the batch, and their deadlines begin, with
+  /// its commit. *Errors*: not_found, batch_closed.
+  virtual void extend_batch(BatchId batch, Completion<std::uint64_t> done) = 0;
+  /// Ends the upload, with an error too. An empty one is a batch that is done, unless it is open.
+  /// `answer`: its key is answered with it from now on, as long as the batch is kept. *Errors*:
+  /// not_found; store_failed; of an upload into an open batch also batch_closed, and store_full
+  /// when the batch has as many tasks as one may.
   virtual void commit_upload(std::uint64_t upload, std::uint64_t rejected,
-                             Completion<BatchView> done) = 0;
+                             std::optional<KeyAnswer> answer, Completion<BatchView> done) = 0;
+  void commit_upload(std::uint64_t upload, std::uint64_t rejected, Completion<BatchView> done) {
+    commit_upload(upload, rejected, std::nullopt, std::move(done));
+  }
   virtual void abandon_upload(std::uint64_t upload) = 0;
+  /// Takes no more uploads; those under way fail at their commit. Of a batch that is closed: as
+  /// batch(). *Errors*: not_found.
+  virtual void close_batch(BatchId batch, Completion<BatchView> done) = 0;
+  /// A claim ends with commit_upload() or release_key(). *Errors*: limit_reached: as many claims
+  /// run, or as much is kept of answered ones, as may be.
+  virtual void claim_key(IdempotencyKey key, Completion<KeyState> done) = 0;
+  /// The claim came to nothing: the next one of this key is the first again.
+  virtual void release_key(IdempotencyKey key) = 0;
 
   // -- sessions and leases ----------------------------------------------------------------------
   struct SessionOpened {

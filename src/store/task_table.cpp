@@ -235,7 +235,7 @@ void TaskTable::end(Now now, Place place, TaskState state, std::uint32_t verdict
   if (batch.rate == nullptr) batch.rate = std::make_unique<RecentRate>();
   batch.rate->add(now.steady, 1);
   tell_progress(batch);
-  if (batch.ledger.ended()) finish(now, batch);
+  if (batch.ledger.ended() && !batch.open) finish(now, batch);
 }
 
 void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Agent& agent) {
@@ -342,7 +342,7 @@ void TaskTable::finish(Now now, StoredBatch& batch) {
   batch.rate.reset();
   set_due(batch, kNever);
   finished_.push_back(batch.id);
-  results_kept_ += batch.lines.size();
+  results_kept_ += batch.lines_kept();
   results_open_ -= batch.lines.size();
   tell_progress(batch);
 }

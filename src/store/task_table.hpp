@@ -24,6 +24,7 @@
 #include "probekit/clock.hpp"
 #include "probekit/export.hpp"
 #include "store/batch_statistics.hpp"
+#include "store/key_table.hpp"
 #include "store/stored_batch.hpp"
 #include "store/task_store.hpp"
 
@@ -52,6 +53,10 @@ constexpr std::size_t kIdleNamesMax = 10'000;
 /// Different sets of tags that tasks may be waiting for, each counted once for every priority and
 /// kind.
 constexpr std::size_t kTagLanesMax = 1024;
+/// Batches open for more at once, those being uploaded for the first time among them.
+constexpr std::size_t kOpenBatchesMax = 10'000;
+/// Tasks of one batch, as many as its lines can number.
+constexpr std::uint32_t kBatchTasksMax = std::uint32_t{1} << 30;
 constexpr std::size_t kPageLinesMax = 10'000;
 /// Tasks one call moves or looks at because of time, a cancel or a loss, however many there are:
 /// the IO thread waits for it, some 0.1 to 0.4 us for each. Ticks that follow at once do the rest.
@@ -84,10 +89,14 @@ class PROBEKIT_EXPORT TaskTable {
   TaskTable& operator=(const TaskTable&) = delete;
 
   // -- uploads
-  std::uint64_t open_upload(NewBatch batch);
+  Expected<std::uint64_t> open_upload(NewBatch batch);
   Expected<std::uint64_t> append(std::uint64_t upload, const std::vector<NewTask>& tasks);
-  Expected<BatchView> commit_upload(Now now, std::uint64_t upload, std::uint64_t rejected);
-  void abandon_upload(std::uint64_t upload);
+  Expected<std::uint64_t> extend_batch(BatchId id);
+  Expected<BatchView> commit_upload(Now now, std::uint64_t upload, std::uint64_t rejected,
+                                    std::optional<KeyAnswer> answer = std::nullopt);
+  void abandon_upload(Now now, std::uint64_t upload);
+  Expected<BatchView> close_batch(Now now, BatchId id);
+  KeyTable& keys() noexcept { return keys_; }
 
   // -- sessions and leases
   TaskStore::SessionOpened open_session(NewSession opened);
@@ -194,6 +203,15 @@ class PROBEKIT_EXPORT TaskTable {
   Expected<std::uint32_t> queue_for(StagedUpload& upload, const ProbeOptions& options,
                                     const Reach& reach);
   static void add_task(StoredBatch& batch, ArenaText target, std::uint32_t binding);
+  Expected<StoredBatch*> open_batch(BatchId id) const;
+  std::uint32_t live_queue(StoredBatch& batch, LaneEntry& lane);
+  StoredBatch& begin_batch(Now now, std::unique_ptr<StoredBatch> batch);
+  void merge(StoredBatch& batch, StoredBatch& staged);
+  void offer(BatchQueue& queue, std::uint32_t added);
+  void accept(Now now, StoredBatch& batch, std::uint32_t tasks, std::size_t first_binding);
+  void end_extension(Now now, StoredBatch& batch);
+  void close(Now now, StoredBatch& batch);
+  void set_close_at(StoredBatch& batch, SteadyTime at);
 
   // The three places a living task can be in.
   static void link(BatchQueue::List& list, StoredTasks& tasks, std::uint32_t index, End end);
@@ -280,9 +298,14 @@ class PROBEKIT_EXPORT TaskTable {
   mutable StoredBatch* found_last_ = nullptr;
   std::set<std::uint32_t> listed_;
   std::deque<BatchId> finished_;    // in the order they ended
-  std::uint64_t results_kept_ = 0;  // lines of finished batches
+  std::uint64_t results_kept_ = 0;  // lines of finished batches; an empty one counts as one
   std::uint64_t results_open_ = 0;  // lines of the others
   std::set<std::pair<SteadyTime, std::uint32_t>> batches_due_;
+
+  std::set<std::pair<SteadyTime, std::uint32_t>>
+      batches_closing_;  // that no upload is under way to
+  std::size_t open_batches_ = 0;
+  KeyTable keys_;
 
   LaneId last_lane_ = 0;
   // By priority, kind, agent and the text of its tags.

@@ -20,6 +20,8 @@ std::string TaskTable::audit() const {
            a.done != b.done || a.expired != b.expired || a.cancelled != b.cancelled;
   };
   std::unordered_map<LaneId, std::pair<std::uint64_t, std::uint64_t>> lane_counts;
+  std::size_t open_batches = 0;
+  for (const auto& [token, upload] : uploads_) open_batches += upload->batch->open ? 1 : 0;
   std::unordered_map<LaneId, std::uint64_t> lane_batches;
   for (const auto& [token, upload] : uploads_) {
     for (const BatchQueue& queue : upload->batch->queues) ++lane_batches[queue.lane->lane.id];
@@ -68,8 +70,11 @@ std::string TaskTable::audit() const {
     if (differs(counted, batch.ledger)) return where + "the ledger is not what its tasks are";
     if (!batch.ledger.balanced()) return where + "the ledger does not balance";
     if (batch.lines.size() != batch.tasks.size() - open) return where + "not a line an end";
-    if (batch.finished_at.has_value() != (open == 0)) return where + "finished is wrong";
-    (batch.finished_at ? lines_of_finished : lines_of_open) += batch.lines.size();
+    if (batch.finished_at.has_value() != (open == 0 && !batch.open))
+      return where + "finished is wrong";
+    (batch.finished_at ? lines_of_finished : lines_of_open) +=
+        batch.finished_at ? batch.lines_kept() : batch.lines.size();
+    if (batch.open) ++open_batches;
     std::vector<bool> seen(batch.tasks.size());
     for (const std::uint32_t line : batch.lines) {
       if (seen[line >> kVerdictBits]) return where + "a task with two lines";
@@ -142,6 +147,7 @@ std::string TaskTable::audit() const {
     }
     if (rings != lane->rings) return "a ring's count";
   }
+  if (open_batches != open_batches_) return "open batches";
   if (tasks_uploading() != uploading_) return "tasks of open uploads";
   for (const auto& [id, slot] : slots_) {
     const Session& session = *sessions_[slot];

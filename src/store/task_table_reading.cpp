@@ -46,6 +46,7 @@ BatchView TaskTable::view(Now now, const StoredBatch& batch) const {
   info.rejected = batch.rejected;
   info.created_at = batch.created_at;
   info.finished_at = batch.finished_at;
+  if (batch.open) info.state = BatchState::open;
   if (batch.finished_at) {
     info.state = batch.cancelled_at ? BatchState::cancelled : BatchState::done;
     const std::chrono::duration<double> took = batch.finished - batch.accepted_at;
@@ -174,12 +175,15 @@ Expected<BatchView> TaskTable::cancel(Now now, BatchId id) {
   if (!batch->finished_at && !batch->cancelled_at) {
     batch->cancelled_at = now.steady;
     tell_progress(*batch);
-    batch->scan_position = 0;
-    batch->scan_due = kNever;
-    set_due(*batch, now.steady);  // until the scan has been through all of it
-    std::size_t budget = work_per_call_;
-    scan(now, *batch, budget);
-    due_news_ = true;  // ticks tell the holders, and do the rest
+    close(now, *batch);
+    if (!batch->finished_at) {
+      batch->scan_position = 0;
+      batch->scan_due = kNever;
+      set_due(*batch, now.steady);  // until the scan has been through all of it
+      std::size_t budget = work_per_call_;
+      scan(now, *batch, budget);
+      due_news_ = true;  // ticks tell the holders, and do the rest
+    }
   }
   BatchView made = view(now, *batch);
   forget_batches(now);

@@ -34,6 +34,9 @@ StoreTick TaskTable::tick(Now now) {
       tell_requeued(session, give_up(now, session, budget));
     }
   }
+  while (!batches_closing_.empty() && batches_closing_.begin()->first <= now.steady) {
+    close(now, *find(BatchId{batches_closing_.begin()->second}));
+  }
   expire_due(now, budget);
   expire_for_absent_agents(now, budget);
   const bool more = forget_batches(now) || budget == 0;
@@ -196,7 +199,8 @@ bool TaskTable::forget_batches(Now now) {
     if (oldest.read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return false;
     if (left-- == 0) return true;
     finished_.pop_front();
-    results_kept_ -= oldest.lines.size();
+    results_kept_ -= oldest.lines_kept();
+    keys_.forget(oldest.id);
     listed_.erase(oldest.id.value);
     found_last_ = nullptr;
     const auto at = batches_.find(oldest.id.value);

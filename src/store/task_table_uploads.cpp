@@ -140,10 +140,37 @@ Expected<void> TaskTable::bind(StagedUpload& upload, const NewTask& task) {
 
 // -- uploads ------------------------------------------------------------------------------------
 
-std::uint64_t TaskTable::open_upload(NewBatch batch) {
+Expected<std::uint64_t> TaskTable::open_upload(NewBatch batch) {
+  if (batch.open && open_batches_ >= kOpenBatchesMax) {
+    return error(errc::store_full,
+                 std::to_string(kOpenBatchesMax) + " batches are open: close some");
+  }
+  if (batch.open) ++open_batches_;
   auto upload = std::make_unique<StagedUpload>();
   upload->batch->name = std::move(batch.name);
   upload->batch->origin = batch.origin;
+  upload->batch->open = batch.open;
+  uploads_.emplace(next_upload_, std::move(upload));
+  return next_upload_++;
+}
+
+Expected<StoredBatch*> TaskTable::open_batch(BatchId id) const {
+  StoredBatch* const batch = find(id);
+  if (batch == nullptr) {
+    return error(errc::not_found, "no such batch, or it has been forgotten");
+  }
+  if (!batch->open) return error(errc::batch_closed, "the batch is closed");
+  return batch;
+}
+
+Expected<std::uint64_t> TaskTable::extend_batch(BatchId id) {
+  const auto batch = open_batch(id);
+  if (!batch) return batch.error();
+  auto upload = std::make_unique<StagedUpload>();
+  upload->batch->origin = (*batch)->origin;
+  upload->into = id;
+  ++(*batch)->uploads;
+  set_close_at(**batch, kNever);
   uploads_.emplace(next_upload_, std::move(upload));
   return next_upload_++;
 }
@@ -214,68 +241,192 @@ void TaskTable::add_task(StoredBatch& batch, ArenaText target, std::uint32_t bin
   }
 }
 
-Expected<BatchView> TaskTable::commit_upload(Now now, std::uint64_t token, std::uint64_t rejected) {
+Expected<BatchView> TaskTable::commit_upload(Now now, std::uint64_t token, std::uint64_t rejected,
+                                             std::optional<KeyAnswer> answer) {
   const auto found = uploads_.find(token);
   if (found == uploads_.end()) return error(errc::not_found, "no such upload");
-  if (last_batch_ == 0xFFFFFFFF) return error(errc::store_failed, "no batch number is left");
-  const std::unique_ptr<StagedUpload> upload = std::move(found->second);
+  StagedUpload& upload = *found->second;
+  const std::uint32_t tasks = upload.batch->tasks.size();
+  const bool extends = upload.into.value != 0;
+  auto into = extends ? open_batch(upload.into) : Expected<StoredBatch*>{nullptr};
+  if (into && extends && kBatchTasksMax - (*into)->tasks.size() < tasks) {
+    into = error(errc::store_full,
+                 "the batch has as many tasks as one may: " + std::to_string(kBatchTasksMax));
+  }
+  if (!extends && last_batch_ == 0xFFFFFFFF) {
+    into = error(errc::store_failed, "no batch number is left");
+  }
+  if (!into) {
+    abandon_upload(now, token);
+    return into.error();
+  }
+  std::unique_ptr<StoredBatch> staged = std::move(upload.batch);
   uploads_.erase(found);
+  uploading_ -= tasks;
 
-  const BatchId id{++last_batch_};
-  StoredBatch& batch = *batches_.emplace(id.value, std::move(upload->batch)).first->second;
-  batch.id = id;
-  batch.rejected = rejected;
-  batch.created_at = now.system;
-  batch.accepted_at = now.steady;
-  batch.tasks.settle();
-  batch.bindings.shrink_to_fit();
-  const std::uint32_t count = batch.tasks.size();
-  for (std::uint32_t first = 0; first < count; first += StoredTasks::kChunk) {
-    batch.open_in_chunk.push_back(std::min(StoredTasks::kChunk, count - first));
-  }
-  uploading_ -= count;
-  for (Ledger* ledger : {&batch.ledger, &total_}) {
-    ledger->accepted += count;
-    ledger->queued += count;
-  }
-  if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
-
-  batch.queues.shrink_to_fit();  // they stay where they are from now on
-  for (BatchQueue& queue : batch.queues) {
-    if (queue.count() == 0) continue;
-    queue.lane->queued += queue.count();
-    enter_ring(queue);
-    tell_ready(*queue.lane);
-  }
-  SteadyTime due = kNever;
-  for (Binding& binding : batch.bindings) {
-    binding.accepted_at = now.steady;
-    binding.scheduled_at = now.system;
-    due = std::min(due, binding.start_by());
-  }
-  tell_progress(batch);
-  if (due < now.steady) {  // some are for agents of whom there is none
-    set_due(batch, now.steady);
-    std::size_t budget = work_per_call_;
-    scan(now, batch, budget);
-    due_news_ = true;  // ticks do the rest
+  StoredBatch& batch = extends ? **into : begin_batch(now, std::move(staged));
+  batch.rejected += rejected;
+  if (extends) {
+    const std::size_t first_binding = batch.bindings.size();
+    merge(batch, *staged);
+    forgotten_.push_back(std::move(staged));
+    end_extension(now, batch);
+    accept(now, batch, tasks, first_binding);
   } else {
-    set_due(batch, due);
+    for (BatchQueue& queue : batch.queues) offer(queue, queue.count());
+    accept(now, batch, tasks, 0);
   }
-  if (batch.ledger.ended() && !batch.finished_at) finish(now, batch);
+  if (answer) keys_.answer(std::move(*answer), batch.id);
   BatchView made = view(now, batch);
   forget_batches(now);
   return made;
 }
 
-void TaskTable::abandon_upload(std::uint64_t token) {
+/// Gives an uploaded batch its number and its place.
+StoredBatch& TaskTable::begin_batch(Now now, std::unique_ptr<StoredBatch> made) {
+  const BatchId id{++last_batch_};
+  StoredBatch& batch = *batches_.emplace(id.value, std::move(made)).first->second;
+  batch.id = id;
+  batch.created_at = now.system;
+  batch.accepted_at = now.steady;
+  batch.tasks.settle();
+  batch.bindings.shrink_to_fit();
+  batch.queues.shrink_to_fit();
+  if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
+  if (batch.open) set_close_at(batch, now.steady + kOpenBatchIdle);
+  return batch;
+}
+
+/// Moves what was uploaded to the end of an open batch.
+void TaskTable::merge(StoredBatch& batch, StoredBatch& staged) {
+  std::vector<std::uint32_t> queues;
+  for (BatchQueue& queue : staged.queues) {
+    queues.push_back(live_queue(batch, *queue.lane));
+    --queue.lane->batches;
+  }
+  const auto first_binding = static_cast<std::uint32_t>(batch.bindings.size());
+  for (Binding& binding : staged.bindings) {
+    binding.queue = queues[binding.queue];
+    batch.bindings.push_back(std::move(binding));
+  }
+  std::vector<std::uint32_t> added;
+  for (const BatchQueue& queue : batch.queues) added.push_back(queue.count());
+  for (std::uint32_t i = 0; i < staged.tasks.size(); ++i) {
+    const std::uint32_t index = batch.tasks.size();
+    StoredTask& task = batch.tasks.add();
+    task = staged.tasks[i];
+    task.binding += first_binding;
+    link(batch.queues[batch.bindings[task.binding].queue].ready, batch.tasks, index, End::back);
+  }
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    offer(batch.queues[i], batch.queues[i].count() - added[i]);
+  }
+  batch.arena.adopt(staged.arena);
+}
+
+/// The queue of a batch that has begun for this lane; makes it one.
+std::uint32_t TaskTable::live_queue(StoredBatch& batch, LaneEntry& lane) {
+  std::vector<BatchQueue>& queues = batch.queues;
+  const auto known = std::find_if(queues.begin(), queues.end(),
+                                  [&](const BatchQueue& queue) { return queue.lane == &lane; });
+  if (known != queues.end()) return static_cast<std::uint32_t>(known - queues.begin());
+  if (queues.size() == queues.capacity()) {  // they move
+    for (BatchQueue& queue : queues) {
+      if (queue.count() > 0) leave_ring(queue);
+    }
+    queues.reserve(std::max<std::size_t>(4, 2 * queues.size()));
+    for (BatchQueue& queue : queues) {
+      if (queue.count() > 0) enter_ring(queue);
+    }
+  }
+  queues.emplace_back();
+  queues.back().batch = &batch;
+  queues.back().lane = &lane;
+  ++lane.batches;
+  return static_cast<std::uint32_t>(queues.size() - 1);
+}
+
+/// So many tasks were linked to it.
+void TaskTable::offer(BatchQueue& queue, std::uint32_t added) {
+  if (added == 0) return;
+  queue.lane->queued += added;
+  if (queue.next == nullptr) enter_ring(queue);
+  tell_ready(*queue.lane);
+}
+
+/// The last `tasks` of the batch begin to count, and the times of bindings from `first_binding` on.
+void TaskTable::accept(Now now, StoredBatch& batch, std::uint32_t tasks,
+                       std::size_t first_binding) {
+  const std::uint32_t size = batch.tasks.size();
+  batch.open_in_chunk.resize((size + StoredTasks::kChunk - 1) / StoredTasks::kChunk);
+  for (std::uint32_t index = size - tasks; index < size;) {
+    const std::uint32_t chunk = index / StoredTasks::kChunk;
+    const std::uint32_t to = std::min(size, (chunk + 1) * StoredTasks::kChunk);
+    batch.open_in_chunk[chunk] += to - index;
+    index = to;
+  }
+  for (Ledger* ledger : {&batch.ledger, &total_}) {
+    ledger->accepted += tasks;
+    ledger->queued += tasks;
+  }
+  SteadyTime due = kNever;
+  for (std::size_t i = first_binding; i < batch.bindings.size(); ++i) {
+    Binding& binding = batch.bindings[i];
+    binding.accepted_at = now.steady;
+    binding.scheduled_at = now.system;
+    due = std::min(due, binding.start_by());
+  }
+  tell_progress(batch);
+  lower_due(batch, std::max(due, now.steady));
+  if (due < now.steady) {  // some are for agents of whom there is none
+    std::size_t budget = work_per_call_;
+    scan(now, batch, budget);
+    due_news_ = true;  // ticks do the rest
+  }
+  if (batch.ledger.ended() && !batch.open && !batch.finished_at) finish(now, batch);
+}
+
+void TaskTable::abandon_upload(Now now, std::uint64_t token) {
   const auto found = uploads_.find(token);
   if (found == uploads_.end()) return;
-  StoredBatch& batch = *found->second->batch;
-  uploading_ -= batch.tasks.size();
-  for (BatchQueue& queue : batch.queues) --queue.lane->batches;
-  forgotten_.push_back(std::move(found->second->batch));
+  StagedUpload& upload = *found->second;
+  uploading_ -= upload.batch->tasks.size();
+  for (BatchQueue& queue : upload.batch->queues) --queue.lane->batches;
+  if (upload.batch->open) --open_batches_;
+  if (StoredBatch* const batch = find(upload.into)) end_extension(now, *batch);
+  forgotten_.push_back(std::move(upload.batch));
   uploads_.erase(found);
+}
+
+// -- open batches -------------------------------------------------------------------------------
+
+void TaskTable::end_extension(Now now, StoredBatch& batch) {
+  if (--batch.uploads == 0 && batch.open) set_close_at(batch, now.steady + kOpenBatchIdle);
+}
+
+void TaskTable::set_close_at(StoredBatch& batch, SteadyTime at) {
+  if (batch.close_at != kNever) batches_closing_.erase({batch.close_at, batch.id.value});
+  batch.close_at = at;
+  if (at != kNever) batches_closing_.emplace(at, batch.id.value);
+}
+
+void TaskTable::close(Now now, StoredBatch& batch) {
+  if (!std::exchange(batch.open, false)) return;
+  --open_batches_;
+  set_close_at(batch, kNever);
+  tell_progress(batch);
+  if (batch.ledger.ended()) finish(now, batch);
+}
+
+Expected<BatchView> TaskTable::close_batch(Now now, BatchId id) {
+  StoredBatch* const batch = find(id);
+  if (batch == nullptr) {
+    return error(errc::not_found, "no such batch, or it has been forgotten");
+  }
+  close(now, *batch);
+  BatchView made = view(now, *batch);
+  forget_batches(now);
+  return made;
 }
 
 /// Counted, for the audit.

@@ -263,6 +263,66 @@ void check_uploads(const MakeStore& make) {
     CHECK(subject.commit(upload).info.ledger.accepted == 2);
     CHECK(subject.facts().queued_max == 5);
   }
+  SECTION("an open batch takes uploads until it is closed, each all or nothing") {
+    Subject subject(make);
+    const SessionId session = subject.session("a");
+    const auto first = value_of<std::uint64_t>([&](auto done) {
+      subject.store->open_upload({"open", BatchOrigin::import, true}, std::move(done));
+    });
+    const BatchId batch = subject.commit(first).id;
+    const auto extend = [&] {
+      return answer_of<std::uint64_t>(
+          [&](auto done) { subject.store->extend_batch(batch, std::move(done)); });
+    };
+    for (const char* prefix : {"u", "v"}) {
+      const auto upload = extend();
+      REQUIRE(upload);
+      REQUIRE(subject.append(*upload, many(prefix, 2)));
+      const BatchView view = subject.commit(*upload, 1);
+      CHECK(view.id == batch);
+      CHECK(view.info.state == BatchState::open);
+      for (const LeasedTask& task : subject.lease(session, 9)) {
+        subject.record(session, {passed(task)});
+      }
+    }
+    const auto broken = extend();
+    REQUIRE(subject.append(*broken, many("w", 5)));
+    subject.store->abandon_upload(*broken);
+    const auto late = extend();
+    REQUIRE(late);
+    const auto closed =
+        value_of<BatchView>([&](auto done) { subject.store->close_batch(batch, std::move(done)); });
+    CHECK(closed.info.state == BatchState::done);
+    CHECK(closed.info.rejected == 2);
+    CHECK(closed.info.ledger.done == 4);
+    CHECK(subject.lines(batch).size() == 4);
+    const auto refused = answer_of<BatchView>(
+        [&](auto done) { subject.store->commit_upload(*late, 0, std::move(done)); });
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == errc::batch_closed);
+    CHECK(extend().error().code() == errc::batch_closed);
+  }
+  SECTION("a key is claimed once, and answered with its batch") {
+    Subject subject(make);
+    const IdempotencyKey key{"scope", "key"};
+    const auto claim = [&] {
+      return value_of<KeyState>([&](auto done) { subject.store->claim_key(key, std::move(done)); });
+    };
+    CHECK(claim().kind == KeyState::Kind::claimed);
+    CHECK(claim().kind == KeyState::Kind::running);
+    subject.store->release_key(key);
+    CHECK(claim().kind == KeyState::Kind::claimed);
+    const auto upload = subject.open();
+    REQUIRE(subject.append(upload, many("u", 1)));
+    const auto view = value_of<BatchView>([&](auto done) {
+      subject.store->commit_upload(upload, 0, KeyAnswer{key, "digest", "answer"}, std::move(done));
+    });
+    const KeyState state = claim();
+    CHECK(state.kind == KeyState::Kind::answered);
+    CHECK(state.digest == "digest");
+    CHECK(state.answer == "answer");
+    CHECK(state.batch == view.id);
+  }
   SECTION("an empty batch is done at once") {
     Subject subject(make);
     const BatchView view = subject.commit(subject.open());

@@ -217,6 +217,52 @@ TEST_CASE("pinned tasks wait for their agent", "[master]") {
   CHECK(other->tasks_waiting() == 0);
 }
 
+TEST_CASE("an open batch takes more until it is closed", "[master][open]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(10, 100);
+  BatchRequest request;
+  request.open = true;
+  auto batch = world.master.submit(request);
+  REQUIRE(batch);
+  CHECK(batch->info()->state == BatchState::open);
+  CHECK(batch->add(World::request(2)).value() == 2);
+  agent->pass(agent->wait_for_tasks(2));
+  BatchRequest wrong = World::request(2);
+  wrong.targets[1] = "nonsense";
+  const auto refused = batch->add(wrong);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message(), Catch::StartsWith("target 2 (nonsense): "));
+  CHECK(batch->add(BatchRequest{}).error().code() == errc::invalid_argument);  // empty
+  std::size_t lines = 0;
+  std::optional<Upload> late;
+  {
+    auto upload = batch->extend(BatchRequest{});
+    REQUIRE(upload);
+    REQUIRE(upload->add("http://127.0.0.1/more"));
+    const auto same = upload->commit(3);
+    REQUIRE(same);
+    CHECK(same->id() == batch->id());
+    auto open = batch->extend(BatchRequest{});
+    REQUIRE(open);
+    REQUIRE(open->add("http://127.0.0.1/late"));
+    late.emplace(std::move(*open));
+  }
+  agent->pass(agent->wait_for_tasks(1));
+  ResultRange results = batch->results();
+  for (const TaskResult& line : results) {  // waits for more while it is open
+    CHECK(line.verdict == Verdict::passed);
+    if (++lines == 3) CHECK(batch->close());
+  }
+  CHECK_FALSE(results.error());
+  CHECK(lines == 3);
+  CHECK(batch->info()->state == BatchState::done);
+  CHECK(batch->info()->rejected == 3);
+  CHECK(late->commit(0).error().code() == errc::batch_closed);
+  CHECK(batch->add(World::request(1)).error().code() == errc::batch_closed);
+}
+
 /// Agents of a batch's lines, by target.
 std::map<std::string, std::set<std::string>> agents_of(const Batch& batch) {
   std::map<std::string, std::set<std::string>> agents;

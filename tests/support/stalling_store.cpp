@@ -115,11 +115,30 @@ void StallingStore::append(std::uint64_t upload, const std::vector<NewTask>& tas
                 store->append(upload, owned.view(), done);
               });
 }
-void StallingStore::commit_upload(std::uint64_t upload, std::uint64_t rejected,
-                                  Completion<BatchView> done) {
-  gate_->pass(&Gate::calls_held, [store = store_, upload, rejected, done = gated(std::move(done))] {
-    store->commit_upload(upload, rejected, done);
+void StallingStore::extend_batch(BatchId batch, Completion<std::uint64_t> done) {
+  gate_->pass(&Gate::calls_held, [store = store_, batch, done = gated(std::move(done))] {
+    store->extend_batch(batch, done);
   });
+}
+void StallingStore::commit_upload(std::uint64_t upload, std::uint64_t rejected,
+                                  std::optional<KeyAnswer> answer, Completion<BatchView> done) {
+  gate_->pass(&Gate::calls_held, [store = store_, upload, rejected, answer = std::move(answer),
+                                  done = gated(std::move(done))] {
+    store->commit_upload(upload, rejected, answer, done);
+  });
+}
+void StallingStore::close_batch(BatchId batch, Completion<BatchView> done) {
+  gate_->pass(&Gate::calls_held, [store = store_, batch, done = gated(std::move(done))] {
+    store->close_batch(batch, done);
+  });
+}
+void StallingStore::claim_key(IdempotencyKey key, Completion<KeyState> done) {
+  gate_->pass(&Gate::calls_held, [store = store_, key = std::move(key),
+                                  done = gated(std::move(done))] { store->claim_key(key, done); });
+}
+void StallingStore::release_key(IdempotencyKey key) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, key = std::move(key)] { store->release_key(key); });
 }
 void StallingStore::abandon_upload(std::uint64_t upload) {
   gate_->pass(&Gate::calls_held, [store = store_, upload] { store->abandon_upload(upload); });

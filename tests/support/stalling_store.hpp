@@ -38,9 +38,14 @@ class StallingStore final : public TaskStore {
   /// While calls are held back, the tasks are copied.
   void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
               Completion<std::uint64_t> done) override;
-  void commit_upload(std::uint64_t upload, std::uint64_t rejected,
+  void extend_batch(BatchId batch, Completion<std::uint64_t> done) override;
+  using TaskStore::commit_upload;
+  void commit_upload(std::uint64_t upload, std::uint64_t rejected, std::optional<KeyAnswer> answer,
                      Completion<BatchView> done) override;
   void abandon_upload(std::uint64_t upload) override;
+  void close_batch(BatchId batch, Completion<BatchView> done) override;
+  void claim_key(IdempotencyKey key, Completion<KeyState> done) override;
+  void release_key(IdempotencyKey key) override;
   void open_session(NewSession session, Completion<SessionOpened> done) override;
   void resume(ResumeRequest request, Completion<ResumeReply> done) override;
   void lease(LeaseRequest request, Completion<LeaseReply> done) override;

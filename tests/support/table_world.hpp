@@ -97,7 +97,7 @@ class World {
   }
 
   std::uint64_t open(BatchOrigin origin = BatchOrigin::import) {
-    return table.open_upload({"", origin});
+    return table.open_upload({"", origin}).value();
   }
   /// Targets are `prefix` and a number, so that tests see the order.
   Expected<std::uint64_t> append(std::uint64_t upload, int count, const std::string& prefix,

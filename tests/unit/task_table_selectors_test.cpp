@@ -273,7 +273,7 @@ TEST_CASE("sets of tags in use are limited, and their end makes room", "[store][
   CHECK(world.table.append(other, {{"t", probe_options(), tagged({{"n", "7"}})}}).value() == 1);
   world.check();
   world.table.take_news();
-  world.table.abandon_upload(upload);
+  world.table.abandon_upload(world.now, upload);
   REQUIRE(world.table.append(other, {{"t", probe_options(), tagged({{"n", "x"}})}}));
   CHECK(world.table.take_news().gone.size() == kTagLanesMax - 1);
   const BatchId batch = world.commit(other);

@@ -43,7 +43,7 @@ TEST_CASE("an abandoned upload leaves nothing and its room", "[store][upload]") 
   World world{options_of(4, 100, 5)};
   const auto upload = world.open();
   REQUIRE(world.append(upload, 4, "u", probe_options()));
-  world.table.abandon_upload(upload);
+  world.table.abandon_upload(world.now, upload);
   world.check();
   CHECK(world.table.facts().ledger.accepted == 0);
   CHECK_FALSE(world.append(upload, 1, "u", probe_options()));
@@ -82,7 +82,7 @@ TEST_CASE("lines of batches that do not end are bounded too", "[store][upload]")
     const auto upload = world.open();
     if (!world.append(upload, 1, "stuck", probe_options(), "nobody") ||
         !world.append(upload, 4, "u", probe_options())) {
-      world.table.abandon_upload(upload);
+      world.table.abandon_upload(world.now, upload);
       break;
     }
     accepted += world.ledger(world.commit(upload)).accepted;
@@ -1412,6 +1412,7 @@ class Witness {
   SessionId connect(const std::string& agent) {
     return world_.session(agent, {{"half", agent < "d" ? "1" : "2"}});
   }
+  bool closed(BatchId id) { return world_.info(id).state != BatchState::open; }
   std::string agent_name() { return std::string(1, static_cast<char>('a' + below(6))); }
 
   std::shared_ptr<const Selector> selector() {
@@ -1429,9 +1430,21 @@ class Witness {
     }
   }
 
+  /// Into a new batch, or one that is open.
   void import() {
-    const auto upload =
-        world_.table.open_upload({"", below(4) == 0 ? BatchOrigin::probe : BatchOrigin::import});
+    const bool extends = !open_.empty() && below(2) == 0;
+    const std::size_t into = extends ? below(static_cast<std::uint32_t>(open_.size())) : 0;
+    const bool stays_open = !extends && open_.size() < 3 && below(4) == 0;
+    const auto origin = below(4) == 0 ? BatchOrigin::probe : BatchOrigin::import;
+    const auto begun = extends ? world_.table.extend_batch(open_[into])
+                               : world_.table.open_upload({"", origin, stays_open});
+    if (extends && (cancelled_.count(open_[into].value) > 0 || closed(open_[into]))) {
+      REQUIRE_FALSE(begun);
+      open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(into));
+      return;
+    }
+    REQUIRE(begun);
+    const std::uint64_t upload = *begun;
     std::uint64_t count = 0;
     for (std::uint32_t part = below(4) + 1; part > 0; --part) {
       auto options = probe_options();
@@ -1447,14 +1460,19 @@ class Witness {
       count += targets * (agents == nullptr ? 1 : task_count(*agents));
     }
     if (below(10) == 0) {
-      world_.table.abandon_upload(upload);
+      world_.table.abandon_upload(world_.now, upload);
       return;
     }
     const auto view = world_.table.commit_upload(world_.now, upload, 0);
     REQUIRE(view);
-    REQUIRE(view->info.ledger.accepted == count);
-    batches_.emplace_back(view->id, count);
     accepted_ += count;
+    if (stays_open) open_.push_back(view->id);
+    auto known = std::find_if(batches_.begin(), batches_.end(),
+                              [&](const auto& one) { return one.first == view->id; });
+    if (known == batches_.end()) known = batches_.insert(known, {view->id, 0});
+    known->second += count;
+    REQUIRE(view->info.ledger.accepted == known->second);
+    if (extends && below(4) == 0) REQUIRE(world_.table.close_batch(world_.now, view->id));
   }
 
   void open_session() {
@@ -1635,6 +1653,7 @@ class Witness {
   std::mt19937 random_;
   std::uint64_t accepted_ = 0;
   std::vector<std::pair<BatchId, std::uint64_t>> batches_;
+  std::vector<BatchId> open_;  // at least when they were last looked at
   std::map<SessionId, Living> living_;
   std::vector<std::pair<SessionId, Living>> lost_;
   std::set<TaskId> done_;
