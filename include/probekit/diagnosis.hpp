@@ -17,6 +17,8 @@ namespace probekit {
 
 enum class DiagnosisVerdict : std::uint8_t { healthy, agent_saturated, targets_slow, no_agents };
 
+constexpr std::size_t kDiagnosisVerdicts = 4;
+
 PROBEKIT_EXPORT std::string_view to_string(DiagnosisVerdict verdict) noexcept;
 
 struct Diagnosis {

@@ -31,7 +31,8 @@ struct AgentRecord {
   std::string session_instance;  ///< whose that session was
   bool drained = false;          ///< by an operator
   std::int64_t in_flight = 0;
-  store::RecentRate rate;  ///< of its results
+  store::RecentRate rate;     ///< of its results
+  std::uint64_t results = 0;  ///< of all its sessions
 
   // From heartbeats.
   protocol::Heartbeat beat;

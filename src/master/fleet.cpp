@@ -389,6 +389,7 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
   outcomes.reserve(results.items.size());
   for (protocol::Results::Item& item : results.items) {
     outcomes.push_back(intake_.convert(std::move(item), offset, system_at));
+    if (outcomes.back().kind == Outcome::Kind::result) ++record.results;
   }
   const auto count = static_cast<std::int64_t>(outcomes.size());
   record.in_flight = std::max<std::int64_t>(0, record.in_flight - count);

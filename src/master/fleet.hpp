@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/duration_buckets.hpp"
 #include "base/histogram.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/result_intake.hpp"
@@ -97,6 +98,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   /// All but what the store knows.
   MasterStatus status();
   Diagnosis diagnose(const Ledger& ledger);
+  const DurationBuckets& store_latency() const noexcept { return latency_all_; }
 
  private:
   friend class AgentLink;
@@ -194,6 +196,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   std::uint64_t returns_not_held_ = 0;
   Histogram latency_;       // of the minute under way
   Histogram latency_last_;  // of the one before
+  DurationBuckets latency_all_;
   SteadyTime latency_turned_{};
 
   std::vector<std::uint64_t> to_flush_;

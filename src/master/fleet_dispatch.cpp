@@ -118,8 +118,9 @@ void Fleet::record_latency(SteadyTime asked) {
     latency_turned_ = at;
     latency_last_ = std::exchange(latency_, {});
   }
-  latency_.record(static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, duration_cast<microseconds>(at - asked).count())));
+  const auto latency = std::max(duration_cast<microseconds>(at - asked), microseconds{0});
+  latency_.record(static_cast<std::uint64_t>(latency.count()));
+  latency_all_.record(latency);
 }
 
 // -- time -----------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
   info.connected = record.link != nullptr && record.link->welcomed_;
   info.draining = record.drained;
   info.session = std::to_string(record.session);
+  info.results = record.results;
   info.tasks_per_second = record.rate.per_second(now(), SteadyTime{});
   info.clock_offset_ms = duration_cast<milliseconds>(record.clock_offset).count();
   info.heartbeat_rtt = record.rtt;

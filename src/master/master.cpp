@@ -174,6 +174,11 @@ struct Master::Impl final : MasterAccess {
     return Error{make_error_code(errc::not_found), "no agent is called `" + name + "`"};
   }
   void status(Completion<MasterStatus> done) override;
+  void figures(Completion<MasterFigures> done) override;
+  // As view(), with what the store knows.
+  template <class T>
+  void view_with_facts(Completion<T> done, std::function<T(const StoreFacts&)> work);
+  MasterStatus status_of(const StoreFacts& facts);  // on the IO thread
   bool draining() const noexcept override { return core->draining; }
   bool has_agent(const std::string& kind, const Selector& agents) const override {
     return core->directory.has(kind, agents);
@@ -193,24 +198,39 @@ struct Master::Impl final : MasterAccess {
   std::vector<std::unique_ptr<Listener>> listeners;  // the IO thread's
 };
 
-void Master::Impl::status(Completion<MasterStatus> done) {
-  const auto shared = std::make_shared<Completion<MasterStatus>>(std::move(done));
-  core->store->facts([this, shared, kept = core](Expected<StoreFacts> facts) {
+template <class T>
+void Master::Impl::view_with_facts(Completion<T> done, std::function<T(const StoreFacts&)> work) {
+  const auto shared = std::make_shared<Completion<T>>(std::move(done));
+  core->store->facts([shared, kept = core, work = std::move(work)](Expected<StoreFacts> facts) {
     if (!facts) return (*shared)(facts.error());
-    const bool posted = kept->post([this, shared, facts = std::move(*facts)] {
-      MasterStatus status = fleet->status();
-      status.version = std::string{version()};
-      status.name = core->options.name;
-      status.store = facts.kind;
-      status.store_id = facts.id;
-      status.ledger = facts.ledger;
-      status.queued_max = facts.queued_max;
-      status.results_kept_max = facts.results_kept_max;
-      status.draining = core->draining;
-      status.diagnosis = fleet->diagnose(facts.ledger);
-      (*shared)(std::move(status));
-    });
+    const bool posted =
+        kept->post([shared, work, facts = std::move(*facts)] { (*shared)(work(facts)); });
     if (!posted) (*shared)(closed_error());
+  });
+}
+
+MasterStatus Master::Impl::status_of(const StoreFacts& facts) {
+  MasterStatus status = fleet->status();
+  status.version = std::string{version()};
+  status.name = core->options.name;
+  status.store = facts.kind;
+  status.store_id = facts.id;
+  status.ledger = facts.ledger;
+  status.queued_max = facts.queued_max;
+  status.results_kept_max = facts.results_kept_max;
+  status.draining = core->draining;
+  status.diagnosis = fleet->diagnose(facts.ledger);
+  return status;
+}
+
+void Master::Impl::status(Completion<MasterStatus> done) {
+  view_with_facts<MasterStatus>(std::move(done),
+                                [this](const StoreFacts& facts) { return status_of(facts); });
+}
+
+void Master::Impl::figures(Completion<MasterFigures> done) {
+  view_with_facts<MasterFigures>(std::move(done), [this](const StoreFacts& facts) {
+    return MasterFigures{status_of(facts), facts, fleet->store_latency(), fleet->agents()};
   });
 }
 

@@ -12,11 +12,20 @@
 #include <string>
 #include <vector>
 
+#include "base/duration_buckets.hpp"
 #include "probekit/log.hpp"
 #include "probekit/master.hpp"
 #include "store/task_store.hpp"
 
 namespace probekit {
+
+/// Everything /metrics tells of the master, of one moment.
+struct MasterFigures {
+  MasterStatus status;
+  StoreFacts store;
+  DurationBuckets store_latency;  ///< of what the IO thread asked
+  std::vector<AgentSnapshot> agents;
+};
 
 struct MasterAccess {
   virtual ~MasterAccess() = default;
@@ -31,6 +40,7 @@ struct MasterAccess {
   /// *Errors*: not_found.
   virtual void agent(std::string name, Completion<AgentSnapshot> done) = 0;
   virtual void status(Completion<MasterStatus> done) = 0;
+  virtual void figures(Completion<MasterFigures> done) = 0;
   virtual bool draining() const noexcept = 0;
   /// True when a connected, not draining agent can run this kind under this selector (of those
   /// named, counted or all: at least one).

@@ -27,6 +27,7 @@
 #include "probekit/stores.hpp"
 #include "probekit/task.hpp"
 #include "store/key_table.hpp"
+#include "store/result_counters.hpp"
 
 namespace probekit {
 
@@ -209,6 +210,7 @@ struct StoreFacts {
   std::uint64_t queued_max = 0;
   std::uint64_t results_kept_max = 0;
   std::uint64_t results_kept = 0;
+  ResultCounters ended;  ///< likewise; sums to the ledger's `done` and `expired`
 };
 
 /// Hears that something moved, coalesced; called on any thread with no lock held, must only post.

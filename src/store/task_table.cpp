@@ -242,10 +242,10 @@ void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Age
   StoredBatch& batch = *place.batch;
   const bool passed = outcome.verdict == Verdict::passed;
   const std::uint32_t number = batch.statistics.agent_number(agent.key, agent.name);
-  batch.statistics.add_result(
-      number,
-      passed ? std::nullopt : std::optional(outcome.failure.value_or(FailureKind::internal)),
-      outcome.phases, outcome.duration);
+  const std::optional<FailureKind> failure =
+      passed ? std::nullopt : std::optional(outcome.failure.value_or(FailureKind::internal));
+  batch.statistics.add_result(number, failure, outcome.phases, outcome.duration);
+  ended_.add_result(place.binding().options->kind, failure, outcome.duration);
   for (Ledger* ledger : {&batch.ledger, &total_}) ++(passed ? ledger->passed : ledger->failed);
   const StoredTask::Ending ending{batch.arena.add(outcome.fields), number, outcome.attempt};
   end(now, place, TaskState::done,
@@ -264,6 +264,7 @@ void TaskTable::end_expired(Now now, Place place, ExpiryReason reason,
   const std::uint32_t attempts = task.lost + (task.state == TaskState::in_flight ? 1U : 0U);
   const StoredTask::Ending ending{batch.diagnosis_text, 0, attempts};
   batch.statistics.add_expiry(reason);
+  ended_.add_expiry(reason);
   task.reason = reason;
   ++expired_since_tick_;
   end(now, place, TaskState::expired, static_cast<std::uint32_t>(Verdict::none));

@@ -289,6 +289,7 @@ class PROBEKIT_EXPORT TaskTable {
   const std::string prefix_;
 
   Ledger total_;
+  ResultCounters ended_;
   std::uint64_t uploading_ = 0;  // tasks of open uploads
   std::uint64_t next_upload_ = 1;
   std::unordered_map<std::uint64_t, std::unique_ptr<StagedUpload>> uploads_;

@@ -198,6 +198,7 @@ StoreFacts TaskTable::facts() const {
   facts.queued_max = queued_max_;
   facts.results_kept_max = results_kept_max_;
   facts.results_kept = results_kept_;
+  facts.ended = ended_;
   return facts;
 }
 
