@@ -9,6 +9,7 @@
 #include <optional>
 #include <probekit/http_api.hpp>
 #include <probekit/master.hpp>
+#include <probekit/probe_module.hpp>
 #include <probekit/stores.hpp>
 #include <probekit/websocket.hpp>
 #include <tuple>
@@ -34,6 +35,7 @@ struct Options {
   std::string store = "memory";
   std::chrono::milliseconds drain_time{30s};
   bool insecure = false;
+  std::string modules;  // of the configuration, as JSON
   probekit::MasterOptions master;
   probekit::StoreOptions memory;
   probekit::WebSocketListenerOptions websocket;
@@ -66,6 +68,7 @@ void declare(examples::CommandLine& line, Options& options) {
                 "a lost agent's tasks wait for it so long");
   line.duration("--drain-time", options.drain_time, 0ms, "for a graceful end");
   line.flag("--insecure", options.insecure, "listen beyond loopback without tokens");
+  line.config_section("modules", options.modules);
   line.unsupported("--agent-token-file");
   line.unsupported("--api-token-file");
 }
@@ -87,6 +90,15 @@ std::string fault_of(const Options& options) {
   if (master.heartbeat_interval * 2 > master.dead_after)
     return "--dead-after: must be at least twice --heartbeat-interval";
   return {};
+}
+
+// The modules of GET /probe. Returns the exit code when they are wrong.
+std::optional<int> read_modules(Options& options) {
+  if (options.modules.empty()) return std::nullopt;
+  auto modules = probekit::parse_probe_modules(options.modules, options.master.kinds);
+  if (!modules) return examples::usage_error(kProgram, "--config: " + modules.error().message());
+  options.http.modules = std::move(*modules);
+  return std::nullopt;
 }
 
 // Where to listen: the names of --agents and --api are looked up here, once. Returns the exit code
@@ -111,6 +123,7 @@ std::optional<int> find_hosts(Options& options) {
 
 int run(Options& options, const std::shared_ptr<probekit::Log>& log,
         examples::StopSignal& stop_signal) {
+  if (const auto code = read_modules(options)) return *code;
   if (const auto code = find_hosts(options)) return *code;
   options.master.log = options.websocket.log = options.http.log = log;
   // Port 0 is not known yet; masters of one host must differ all the same.

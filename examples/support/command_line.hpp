@@ -66,6 +66,8 @@ class CommandLine {
   /// `4096`, `64KiB`, `1MiB`, `2GiB`.
   void bytes(const std::string& name, std::size_t& value, std::size_t min, const std::string& help);
   void host_port(const std::string& name, HostPort& value, const std::string& help);
+  /// An object in the file that --config names, as JSON; `json` stays as it is when there is none.
+  void config_section(const std::string& key, std::string& json);
   /// A flag of the family that this version cannot honour: refused by name instead of ignored.
   void unsupported(const std::string& name);
 

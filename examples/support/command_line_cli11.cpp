@@ -58,8 +58,9 @@ struct CommandLine::Impl {
   std::string footer;
   std::vector<Shown> arguments;
   std::vector<Shown> shown;
-  std::string section;                 // of the next flag
-  std::map<std::string, bool*> flags;  // by name without dashes
+  std::string section;                           // of the next flag
+  std::map<std::string, bool*> flags;            // by name without dashes
+  std::map<std::string, std::string*> sections;  // of the file, by key
   std::string config;
   std::string log_level = "info";
   std::string log_format = "text";
@@ -139,11 +140,20 @@ struct CommandLine::Impl {
   // What the file holds, for flags that were not given.
   void take_config() {
     for (const ConfigEntry& entry : read_config(config)) {
+      const auto known = sections.find(entry.key);
+      if (known != sections.end()) {
+        if (entry.section.empty()) throw std::runtime_error(entry.key + ": must be an object");
+        *known->second = entry.section;
+        continue;
+      }
       CLI::Option* const option = app.get_option_no_throw("--" + entry.key);
       if (option == nullptr || entry.key == "config" || entry.key == "help" ||
           entry.key == "version")
         throw std::runtime_error("there is no flag '--" + entry.key + "'" +
                                  nearest("--" + entry.key));
+      if (!entry.section.empty())
+        throw std::runtime_error("--" + entry.key +
+                                 ": must be a string, a number, a boolean or an array of them");
       if (option->count() != 0) continue;
       if (const auto flag = flags.find(entry.key); flag != flags.end()) {
         if (entry.values != std::vector<std::string>{"true"} &&
@@ -294,6 +304,10 @@ void CommandLine::host_port(const std::string& name, HostPort& value, const std:
         return {};
       },
       "HOST:PORT [" + value.host + ":" + std::to_string(value.port) + "]", help);
+}
+
+void CommandLine::config_section(const std::string& key, std::string& json) {
+  impl_->sections[key] = &json;
 }
 
 void CommandLine::unsupported(const std::string& name) {

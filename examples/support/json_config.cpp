@@ -33,8 +33,10 @@ std::vector<ConfigEntry> read_config(const std::string& path) {
   if (!root.is(JsonTree::Kind::object)) throw std::runtime_error("must be a JSON object");
   std::vector<ConfigEntry> entries;
   for (const auto& [key, value] : root.members) {
-    ConfigEntry entry{key, {}};
-    if (value.is(JsonTree::Kind::array)) {
+    ConfigEntry entry{key, {}, {}};
+    if (value.is(JsonTree::Kind::object)) {
+      entry.section = to_json(value);
+    } else if (value.is(JsonTree::Kind::array)) {
       for (const auto& element : value.elements) entry.values.push_back(scalar(key, element));
       if (entry.values.empty()) continue;
     } else {

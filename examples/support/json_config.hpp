@@ -4,6 +4,7 @@
 #pragma once
 
 // --config FILE as JSON: a key is a flag without its dashes in front, repeatable flags are arrays.
+// An object is a section of its own, that no flag can give.
 
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ namespace examples {
 struct ConfigEntry {
   std::string key;
   std::vector<std::string> values;  ///< one, or those of an array; numbers and booleans as text
+  std::string section;              ///< an object, as JSON; then there are no values
 };
 
 /// Throws std::runtime_error that says what is wrong with the file, without its name.

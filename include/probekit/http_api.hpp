@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "probekit/error.hpp"
 #include "probekit/export.hpp"
 #include "probekit/log.hpp"
+#include "probekit/probe_module.hpp"
 
 namespace probekit {
 
@@ -28,9 +30,12 @@ struct HttpApiOptions {
   std::uint16_t port = 8766;       ///< 0 picks a free one
   // behaviour
   bool insecure = false;  ///< any address may be listened on, any `Host` is served
+  /// Of `GET /probe`, beside builtin_probe_modules(); of the same name the first counts.
+  std::vector<ProbeModule> modules;
   // limits
   /// 1 to 65536; one more is answered 503 and closed. Each needs at most 64 KiB, and 200 KiB more
-  /// while it reads results or 2 MiB more while it uploads.
+  /// while it reads results, 2 MiB more while it uploads or reads the metrics (which 8 may at
+  /// once).
   std::size_t connections_max = 1024;
   std::size_t uploads_max = 16;  ///< at once, at least 1; one more is answered 429
   /// Of an import, 256 bytes to 1 MiB; a longer line is rejected, the others are not.

@@ -19,6 +19,7 @@
 #include "probekit/log.hpp"
 #include "probekit/master.hpp"
 #include "probekit/probe_executor.hpp"
+#include "probekit/probe_module.hpp"
 #include "probekit/probe_result.hpp"
 #include "probekit/probe_spec.hpp"
 #include "probekit/prober.hpp"

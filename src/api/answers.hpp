@@ -47,6 +47,9 @@ std::shared_ptr<Answer> drain_agent(const Arrival& arrival);
 std::shared_ptr<Answer> undrain_agent(const Arrival& arrival);
 
 std::shared_ptr<Answer> get_page(const Arrival& arrival);
+std::shared_ptr<Answer> get_metrics(const Arrival& arrival);
+std::shared_ptr<Answer> get_scrape_probe(const Arrival& arrival);
+
 std::shared_ptr<Answer> get_status(const Arrival& arrival);
 std::shared_ptr<Answer> get_healthz(const Arrival& arrival);
 std::shared_ptr<Answer> get_readyz(const Arrival& arrival);

@@ -31,7 +31,12 @@ struct ApiContext {
   std::shared_ptr<LoopGate> gate;
   std::size_t uploads = 0;  ///< running now
   HttpServer* server = nullptr;
+  std::size_t scrapes = 0;  ///< of /metrics, being answered now
 };
+
+struct ApiFacts;
+/// Of now.
+ApiFacts api_facts(const ApiContext& context);
 
 /// An answer that waits for completions.
 class ApiAnswer : public Answer, public std::enable_shared_from_this<ApiAnswer> {

@@ -6,6 +6,7 @@
 /// HTTP/1.1 as the API sees it: a request is an Exchange, what is done with it an Answer, bodies
 /// stream both ways and either side may make the other wait. Everything runs on the loop's thread.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -98,6 +99,12 @@ struct HttpServerOptions {
   std::shared_ptr<Log> log;
 };
 
+/// Since the server began. What the library refuses by itself, not being HTTP, is in neither.
+struct HttpCounters {
+  std::array<std::uint64_t, 5> responses{};  ///< by class: 1xx to 5xx
+  std::uint64_t refused = 0;                 ///< connections beyond connections_max
+};
+
 /// *Threads*: all calls on the loop's thread, or before it runs.
 class HttpServer {
  public:
@@ -107,6 +114,7 @@ class HttpServer {
   /// Closes every connection and destroys every Answer.
   virtual void close() = 0;
   virtual std::size_t connections() const noexcept = 0;
+  virtual const HttpCounters& counters() const noexcept = 0;
 };
 
 /// The loop outlives the server, which takes its idle hook. Throws std::runtime_error when the

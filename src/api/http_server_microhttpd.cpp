@@ -153,6 +153,7 @@ class MicrohttpdServer final : public HttpServer {
   Expected<std::uint16_t> listen() override;
   void close() override;
   std::size_t connections() const noexcept override { return clients_.size(); }
+  const HttpCounters& counters() const noexcept override { return counters_; }
 
   EpollLoop& loop() noexcept { return loop_; }
   const HttpServerOptions& options() const noexcept { return options_; }
@@ -191,6 +192,7 @@ class MicrohttpdServer final : public HttpServer {
   int daemon_epoll_ = -1;
   int listener_ = -1;
   std::set<Client*> clients_;
+  HttpCounters counters_;
   TimerId run_timer_ = 0;
   SteadyTime run_at_{};
   TimerId accept_timer_ = 0;
@@ -274,6 +276,8 @@ bool MicrohttpdExchange::has_unknown_coding() const {
 void MicrohttpdExchange::respond(HttpResponse response) {
   assert(!responded_);
   responded_ = true;
+  const auto code_class = static_cast<std::size_t>(response.status / 100 - 1);
+  if (code_class < server_.counters_.responses.size()) ++server_.counters_.responses[code_class];
   response_ = std::make_unique<HttpResponse>(std::move(response));
   if (suspended_ == Suspended::upload || suspended_ == Suspended::response) resume(suspended_);
   if (body_ended_) return;
@@ -544,6 +548,7 @@ void MicrohttpdServer::accept_some() {
 }
 
 void MicrohttpdServer::refuse(int socket) {
+  ++counters_.refused;
   [[maybe_unused]] const ssize_t sent =
       send(socket, refusal_.data(), refusal_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   shutdown(socket, SHUT_WR);

@@ -22,8 +22,8 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"GET", "/", get_page, {}},
     {"GET", "/healthz", get_healthz, {}},
-    {"GET", "/metrics", nullptr, "/metrics"},
-    {"GET", "/probe", nullptr, "/probe"},
+    {"GET", "/metrics", get_metrics, {}},
+    {"GET", "/probe", get_scrape_probe, {}},
     {"GET", "/readyz", get_readyz, {}},
     {"GET", "/v1/agents", list_agents, {}},
     {"GET", "/v1/agents/*", get_agent, {}},

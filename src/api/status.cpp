@@ -10,22 +10,25 @@
 
 namespace probekit::api {
 
+ApiFacts api_facts(const ApiContext& context) {
+  ApiFacts facts;
+  facts.connections = context.server->connections();
+  facts.connections_max = context.options.connections_max;
+  facts.uploads = context.uploads;
+  facts.uploads_max = context.options.uploads_max;
+  facts.line_bytes_max = context.options.line_bytes_max;
+  facts.loop_lag = context.loop.lag();
+  return facts;
+}
+
 std::shared_ptr<Answer> get_status(const Arrival& arrival) {
   QueryReader query(arrival.request.query());
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
   return arrival.call([](CallAnswer& answer) {
     answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus& status) {
-      const ApiContext& context = answer.context();
-      ApiFacts facts;
-      facts.connections = context.server->connections();
-      facts.connections_max = context.options.connections_max;
-      facts.uploads = context.uploads;
-      facts.uploads_max = context.options.uploads_max;
-      facts.line_bytes_max = context.options.line_bytes_max;
-      facts.loop_lag = context.loop.lag();
       std::string body;
       json::Writer writer(body);
-      write_status(writer, status, facts);
+      write_status(writer, status, api_facts(answer.context()));
       answer.respond_json(200, std::move(body));
     }));
   });

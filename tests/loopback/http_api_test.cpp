@@ -344,8 +344,6 @@ TEST_CASE("what cannot be done is refused with a problem that says why", "[api][
       {"POST", "/v1/probes", kJson, R"({"target":"http://a.example/","x":1})", 400, "x"},
       {"POST", "/v1/probes", kJson, std::string(65537, ' '), 413, "64 KiB"},
       {"POST", "/v1/probes", kJson, spec, 503, "agent"},
-      {"GET", "/metrics", "", "", 501, "/metrics"},
-      {"GET", "/probe?target=x", "", "", 501, "/probe"},
       {"GET", "/v1/masters", "", "", 501, "/v1/masters"},
       {"GET", "/v1/schedules", "", "", 501, "/v1/schedules"},
       {"POST", "/v1/batches/" + id + "/close", "", "", 501, "/close"},

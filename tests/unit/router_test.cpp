@@ -37,8 +37,6 @@ TEST_CASE("a path leads to its call, with its name decoded", "[api][router]") {
 }
 
 TEST_CASE("what is not served yet says so by name", "[api][router]") {
-  CHECK(route("GET", "/metrics") == "501 /metrics");
-  CHECK(route("GET", "/probe") == "501 /probe");
   CHECK(route("GET", "/v1/masters") == "501 /v1/masters");
   CHECK(route("PUT", "/v1/schedules/x") == "501 /v1/schedules");
   CHECK(route("POST", "/v1/batches/b1/targets") == "501 an open batch (/targets)");
