@@ -98,7 +98,10 @@ struct ResultPage {
 class Master;
 class Batch;
 class Upload;
+class Schedule;
 struct MasterAccess;
+struct MasterCore;
+struct ResultSource;
 
 /// Iterates over results as they are recorded; blocks for the next one, ends with the batch. A line
 /// that cannot be read is yielded as one that failed with `internal`, and says why. Single pass,
@@ -141,8 +144,10 @@ class PROBEKIT_EXPORT ResultRange {
 
  private:
   friend class Batch;
+  friend class Schedule;
   struct Impl;
   explicit ResultRange(std::unique_ptr<Impl> impl);
+  static ResultRange over(std::shared_ptr<MasterCore> core, ResultSource source);
   bool advance();
   const TaskResult& current() const noexcept;
 
@@ -210,6 +215,52 @@ class PROBEKIT_EXPORT Upload {
   struct Impl;
   explicit Upload(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+/// Targets probed again and again: each once an interval, all of them spread evenly over it.
+struct ScheduleRequest {
+  std::chrono::milliseconds interval{60'000};  ///< 1 s to 366 days
+  bool enabled = true;                         ///< false: no new runs
+  std::vector<std::string> targets;            ///< probed with `options`
+  std::vector<ProbeSpec> specs;                ///< with their own options
+  /// For `targets`; an empty kind follows from each. Deadline: the interval and the timeout, from
+  /// the start of a run, and 2 s beyond the timeout at least.
+  ProbeOptions options;
+  Selector agents;  ///< of each run; `all` are those connected when it is due
+};
+
+struct ScheduleSnapshot {
+  std::string name;
+  std::chrono::milliseconds interval{0};
+  bool enabled = true;
+  std::size_t targets = 0;
+  SystemTime created_at{};
+  SystemTime updated_at{};
+  std::optional<SystemTime> next_at;  ///< its next run; empty while it is disabled
+  Ledger ledger;                      ///< of all its runs, those forgotten too
+  /// Tasks that ended `missed`, and runs a line stands for that nobody looked at in time.
+  std::uint64_t missed = 0;
+};
+
+/// A handle on a schedule, by its name; cheap to copy. It may outlive the master as a Batch may.
+/// *Threads*: safe to share.
+class PROBEKIT_EXPORT Schedule {
+ public:
+  const std::string& name() const noexcept;
+  /// *Errors*: not_found once it was removed.
+  Expected<ScheduleSnapshot> info() const;
+  /// As of a batch, from the oldest line that is kept on; it ends when the schedule is removed
+  /// (`not_found`) or the master stops.
+  ResultRange results() const;
+  /// As Batch::read_results(), but there is never a last page.
+  void read_results(std::string after, std::size_t limit, std::chrono::milliseconds wait,
+                    std::function<void(Expected<ResultPage>)> done) const;
+
+ private:
+  friend class Master;
+  struct Impl;
+  explicit Schedule(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 struct LastDisconnect {
@@ -293,6 +344,18 @@ class PROBEKIT_EXPORT Master {
   Expected<Upload> open_upload(const BatchRequest& request);
   /// *Errors*: not_found.
   Expected<Batch> batch(const std::string& id) const;
+
+  /// Makes a schedule, or changes the one of this name: runs in hand and lines stay, and, where the
+  /// interval stays, the times of targets that stay. *Errors*: invalid_argument (names the field,
+  /// or the target and its fault; nothing is changed), store_full, draining, store_failed.
+  Expected<Schedule> put_schedule(const std::string& name, const ScheduleRequest& request);
+  /// *Errors*: not_found.
+  Expected<Schedule> schedule(const std::string& name) const;
+  /// By name.
+  std::vector<ScheduleSnapshot> schedules() const;
+  /// No new runs; those in hand end as they end; its lines are gone. Returns what it was.
+  /// *Errors*: not_found.
+  Expected<ScheduleSnapshot> remove_schedule(const std::string& name);
   std::vector<AgentSnapshot> agents() const;
   MasterStatus status() const;
 
@@ -310,6 +373,8 @@ class PROBEKIT_EXPORT Master {
   MasterAccess& access() noexcept;
 
  private:
+  const std::shared_ptr<MasterCore>& shared_core() const noexcept;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -127,13 +127,18 @@ constexpr std::size_t kResultBytesMax = 64 * 1024;
 struct TaskResult : ProbeResult {
   TaskState state = TaskState::done;  ///< done, expired or cancelled
   std::string task;                   ///< ids as text
-  std::string batch;
+  std::string batch;                  ///< empty for a run of a schedule
+  std::string schedule;               ///< empty otherwise
   std::string target;
   std::string kind;
   std::string agent;
   std::uint32_t attempt = 0;
   std::optional<ExpiryReason> reason;  ///< expired only
   std::string diagnosis;               ///< expired only
+  /// Not 0: it stands for so many runs that nobody looked at in time, due from `first` to `last`.
+  std::uint64_t count = 0;
+  std::optional<SystemTime> first;
+  std::optional<SystemTime> last;
   std::optional<SystemTime> scheduled_at;
   std::vector<Label> labels;
 };

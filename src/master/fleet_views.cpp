@@ -32,6 +32,9 @@ void Fleet::publish(const std::string& name, const AgentRecord& record) {
   } else {
     core_->directory.remove(name);
   }
+  if (record.link != nullptr && record.link->welcomed_) {
+    core_->store->set_drained(record.link->store_session_, !serves);
+  }
 }
 
 Diagnosis Fleet::diagnose(const AgentRecord& record) const {

@@ -336,4 +336,6 @@ void Master::stop() { impl_->stop(); }
 
 MasterAccess& Master::access() noexcept { return *impl_; }
 
+const std::shared_ptr<MasterCore>& Master::shared_core() const noexcept { return impl_->core; }
+
 }  // namespace probekit

@@ -23,8 +23,8 @@ constexpr std::string_view kMembers[] = {
     "phases",  "http",    "dns",     "sections_refused", "phases_refused", "suspect"};
 
 constexpr std::string_view kLineMembers[] = {
-    "state",  "task",         "batch",  "schedule", "attempt",  "agent",    "kind",
-    "target", "scheduled_at", "labels", "reason",   "attempts", "diagnosis"};
+    "state",        "task",   "batch",  "schedule", "attempt",   "agent", "kind",  "target",
+    "scheduled_at", "labels", "reason", "attempts", "diagnosis", "count", "first", "last"};
 
 template <std::size_t N>
 bool is_one_of(std::string_view name, const std::string_view (&names)[N]) noexcept {
@@ -601,12 +601,16 @@ Expected<TaskResult> parse_result_line(std::string_view json) {
   read_enum(members, "state", kStates, result.state);
   members.text("task", result.task);
   members.text("batch", result.batch);
+  members.text("schedule", result.schedule);
   members.text("target", result.target);
   members.text("kind", result.kind);
   members.text("agent", result.agent);
   members.integer("attempt", result.attempt);
   members.integer("attempts", result.attempt);
   members.text("diagnosis", result.diagnosis);
+  members.integer("count", result.count);
+  if (value->find("first") != nullptr) members.time("first", result.first.emplace());
+  if (value->find("last") != nullptr) members.time("last", result.last.emplace());
   if (value->find("reason") != nullptr) {
     read_enum(members, "reason", kReasons, result.reason.emplace());
   }

@@ -22,7 +22,7 @@ using store::TaskTable;
 class MemoryStore final : public TaskStore {
  public:
   MemoryStore(const StoreOptions& options, std::string id)
-      : clock_(options.clock), table_(options, std::move(id)) {}
+      : clock_(options.clock), random_(options.random), table_(options, std::move(id)) {}
 
   void observe(StoreObserver* observer) override {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -89,6 +89,31 @@ class MemoryStore final : public TaskStore {
   void renew(std::vector<SessionId>) override {}
   void tick(Completion<StoreTick> done) override {
     run<StoreTick>(done, [&](Now now) { return table_.tick(now); });
+  }
+
+  void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) override {
+    const double phase = static_cast<double>(random_->next() >> 11) * 0x1p-53;
+    run<SchedulePut>(
+        done, [&](Now now) { return table_.put_schedule(now, name, std::move(spec), phase); });
+  }
+  void schedule(std::string name, Completion<ScheduleView> done) override {
+    run<ScheduleView>(done, [&](Now now) { return table_.schedule(now, name); });
+  }
+  void schedules(std::string after, std::size_t limit, Completion<ScheduleList> done) override {
+    run<ScheduleList>(done, [&](Now now) { return table_.schedules(now, after, limit); });
+  }
+  void remove_schedule(std::string name, Completion<ScheduleView> done) override {
+    run<ScheduleView>(done, [&](Now now) { return table_.remove_schedule(now, name); });
+  }
+  void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) override {
+    run<ResultPage>(done, [&](Now) { return table_.schedule_results(query); });
+  }
+  void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) override {
+    run<ResultPageEnd>(done, [&](Now) { return table_.schedule_page_end(query); });
+  }
+  void set_drained(SessionId session, bool drained) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    table_.set_drained(session, drained);
   }
 
   std::string batch_name(BatchId id) const override {
@@ -162,6 +187,7 @@ class MemoryStore final : public TaskStore {
   }
 
   const std::shared_ptr<const Clock> clock_;
+  const std::shared_ptr<RandomSource> random_;
   mutable std::mutex mutex_;
   std::condition_variable told_;
   // Guarded by mutex_.

@@ -37,7 +37,7 @@ void append_scheduled_at(std::string& out, SystemTime at) {
 /// Inside a string every quote follows a backslash, so that these are found only as members; the
 /// first `started_at` and the last `suspect` are those of the result itself.
 void append_done(std::string& out, const ResultLine& line) {
-  append_member(out, "batch", line.batch);
+  if (line.schedule.empty()) append_member(out, "batch", line.batch);
   out += ",\"attempt\":";
   append_uint(out, line.attempt);
   append_member(out, "agent", line.agent);
@@ -73,6 +73,7 @@ void append_result_line(std::string& out, const ResultLine& line) {
   out += to_string(line.state);
   out += '"';
   append_member(out, "task", line.task);
+  if (!line.schedule.empty()) append_member(out, "schedule", line.schedule);
   switch (line.state) {
     case TaskState::done:
       append_done(out, line);
@@ -82,6 +83,8 @@ void append_result_line(std::string& out, const ResultLine& line) {
       append_member(out, "reason", to_string(line.reason));
       out += ",\"attempts\":";
       append_uint(out, line.attempts);
+      out += line.fields;
+      if (!line.schedule.empty()) append_scheduled_at(out, line.scheduled_at);
       append_member(out, "diagnosis", line.diagnosis);
       break;
     default:

@@ -21,13 +21,14 @@ struct ResultLine {
   TaskState state = TaskState::done;  ///< done, expired or cancelled
   std::string_view task;
   std::string_view target;
+  std::string_view schedule;  ///< of a run; empty: of a batch
+  SystemTime scheduled_at{};  ///< when it was accepted, or the run due
   // done
-  std::string_view batch;
+  std::string_view batch;  ///< unless of a run
   std::uint32_t attempt = 1;
   std::string_view agent;
   const ProbeOptions* options = nullptr;  ///< for kind and labels; not null when done
-  SystemTime scheduled_at{};              ///< when the task was accepted
-  std::string_view fields;                ///< as in Outcome
+  std::string_view fields;                ///< as in Outcome; expired: members with a comma before
   // expired
   ExpiryReason reason = ExpiryReason::deadline;
   std::uint32_t attempts = 0;

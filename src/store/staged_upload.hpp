@@ -54,6 +54,8 @@ struct StagedUpload {
   std::vector<std::uint32_t> last_bindings;
 };
 
+/// The ways of a selector, each with a text of its own.
+std::vector<std::pair<std::string, Reach>> reaches_of(const Selector& agents);
 /// `a=1,b=2`
 std::string tags_text(const std::vector<Label>& tags);
 

@@ -45,6 +45,7 @@ struct StoredTask {
   static constexpr std::uint8_t kHasShuns = 2;    // some session is not to be offered it
   static constexpr std::uint8_t kCancelTold = 4;  // its holder was told of the cancel
   static constexpr std::uint8_t kCameBack = 8;    // was returned by an agent
+  static constexpr std::uint8_t kCatchUp = 16;    // stands for runs nobody looked at in time
 
   ArenaText target;
   union {
@@ -111,6 +112,7 @@ struct Binding {
 
 struct LaneEntry;
 struct StoredBatch;
+struct StoredSchedule;
 
 /// The queued tasks of one batch in one lane. `shunned` come first: they are not for everybody, as
 /// a session returned them, or an agent has another one of their target's.
@@ -146,6 +148,7 @@ class RecentRate {
 struct StoredBatch {
   BatchId id;
   BatchOrigin origin = BatchOrigin::import;
+  StoredSchedule* schedule = nullptr;  // whose segment it is, until that is removed
   std::string name;
   Ledger ledger;
   std::uint64_t rejected = 0;

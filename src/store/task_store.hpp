@@ -48,7 +48,7 @@ struct Lane {
   std::vector<Label> tags;  ///< that an agent must have, all of them
 };
 
-enum class BatchOrigin : std::uint8_t { import, probe };
+enum class BatchOrigin : std::uint8_t { import, probe, schedule };
 
 struct NewBatch {
   std::string name;
@@ -203,6 +203,43 @@ struct BatchList {
   std::string next;  ///< empty: the end
 };
 
+struct ScheduledTarget {
+  std::string target;
+  std::shared_ptr<const ProbeOptions> options;
+};
+struct ScheduleSpec {
+  std::chrono::milliseconds interval{60'000};  ///< 1 s to 366 days
+  bool enabled = true;
+  std::vector<ScheduledTarget> targets;  ///< one at least
+  Selector agents;                       ///< of each run; `all` are those connected when it is due
+};
+struct ScheduleView {
+  std::string name;
+  std::shared_ptr<const ScheduleSpec> spec;
+  SystemTime created_at{};
+  SystemTime updated_at{};
+  std::optional<SystemTime> next_at;  ///< empty while it is disabled
+  Ledger ledger;                      ///< since it was made, forgotten runs included
+  /// Tasks that ended `missed`, and runs that one line stands for.
+  std::uint64_t missed = 0;
+  BatchId watch;  ///< under this number on_progress() tells its lines; no batch has it
+};
+struct SchedulePut {
+  ScheduleView view;
+  bool created = false;
+};
+struct ScheduleList {
+  std::vector<ScheduleView> items;  ///< by name
+  std::string next;                 ///< empty: the end
+};
+struct ScheduleResultQuery {
+  std::string name;
+  std::string after;                   ///< cursor; empty: from the oldest line that is kept
+  std::size_t limit = 1000;            ///< 1 to 10000 lines
+  std::size_t bytes_max = 256 * 1024;  ///< stop after the line that passes this
+  std::optional<Verdict> verdict;
+};
+
 struct StoreFacts {
   std::string kind;  ///< "memory"
   std::string id;    ///< random, of this store
@@ -284,6 +321,28 @@ class TaskStore {
   virtual void renew(std::vector<SessionId> sessions) = 0;
   /// Lets time act: deadlines, graces, cancels. Call it at least once a second.
   virtual void tick(Completion<StoreTick> done) = 0;
+
+  // -- schedules --------------------------------------------------------------------------------
+  // Each target is due once an interval, at an offset of its own that is the same in each; every
+  // due is a run, and each run a line at least, never two. One that still waits when the next of
+  // its target is due, or that no attempt fits any more, ends `expired`, `missed`. After dues that
+  // nobody looked at, a line stands for all but the latest, with `count`, `first` and `last`. A
+  // task's deadline is by default the interval and its timeout from the run's start.
+  /// Makes it, or changes it: what is in hand and the lines stay, and so do, where the interval
+  /// stays, the times of targets that stay. *Errors*: invalid_argument; store_full, saying what is.
+  virtual void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) = 0;
+  /// Here and below, *Errors*: not_found.
+  virtual void schedule(std::string name, Completion<ScheduleView> done) = 0;
+  /// `after`: the end of the page before. *Errors*: invalid_argument.
+  virtual void schedules(std::string after, std::size_t limit, Completion<ScheduleList> done) = 0;
+  /// No new runs; those in hand end as they end; its lines are gone.
+  virtual void remove_schedule(std::string name, Completion<ScheduleView> done) = 0;
+  /// As results(), but never a last page. Lines are forgotten like those of batches: a cursor
+  /// before them goes on with the oldest there is.
+  virtual void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) = 0;
+  virtual void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) = 0;
+  /// Whether a session takes tasks; one that does not is not of `all`.
+  virtual void set_drained(SessionId session, bool drained) = 0;
 
   // -- reading ----------------------------------------------------------------------------------
   virtual std::string batch_name(BatchId id) const = 0;  ///< the text people see

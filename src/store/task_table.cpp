@@ -181,10 +181,10 @@ void TaskTable::release(Place place) {
 void TaskTable::move_terms(StoredBatch& batch, std::uint64_t Ledger::*from,
                            std::uint64_t Ledger::*to) {
   ++work_done_;
-  --(batch.ledger.*from);
-  ++(batch.ledger.*to);
-  --(total_.*from);
-  ++(total_.*to);
+  for_ledgers(batch, [&](Ledger& ledger) {
+    --(ledger.*from);
+    ++(ledger.*to);
+  });
 }
 
 /// From a queue to a session.
@@ -230,6 +230,10 @@ void TaskTable::end(Now now, Place place, TaskState state, std::uint32_t verdict
                                            : &Ledger::cancelled);
   if (batch.lines.empty()) batch.lines.reserve(batch.tasks.size());
   batch.lines.push_back(place.index << kVerdictBits | verdict);
+  if (batch.schedule != nullptr) {
+    batch.schedule->lines.push_back(std::uint64_t{batch.id.value} << StoredSchedule::kSegmentBits |
+                                    batch.lines.back());
+  }
   ++results_open_;
   --batch.open_in_chunk[place.index / StoredTasks::kChunk];
   if (batch.rate == nullptr) batch.rate = std::make_unique<RecentRate>();
@@ -244,9 +248,11 @@ void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Age
   const std::uint32_t number = batch.statistics.agent_number(agent.key, agent.name);
   const std::optional<FailureKind> failure =
       passed ? std::nullopt : std::optional(outcome.failure.value_or(FailureKind::internal));
-  batch.statistics.add_result(number, failure, outcome.phases, outcome.duration);
+  if (batch.origin != BatchOrigin::schedule) {  // segments have no summary
+    batch.statistics.add_result(number, failure, outcome.phases, outcome.duration);
+  }
   ended_.add_result(place.binding().options->kind, failure, outcome.duration);
-  for (Ledger* ledger : {&batch.ledger, &total_}) ++(passed ? ledger->passed : ledger->failed);
+  for_ledgers(batch, [&](Ledger& ledger) { ++(passed ? ledger.passed : ledger.failed); });
   const StoredTask::Ending ending{batch.arena.add(outcome.fields), number, outcome.attempt};
   end(now, place, TaskState::done,
       static_cast<std::uint32_t>(passed ? Verdict::passed : Verdict::failed));
@@ -266,6 +272,7 @@ void TaskTable::end_expired(Now now, Place place, ExpiryReason reason,
   batch.statistics.add_expiry(reason);
   ended_.add_expiry(reason);
   task.reason = reason;
+  if (reason == ExpiryReason::missed && batch.schedule != nullptr) ++batch.schedule->missed;
   ++expired_since_tick_;
   end(now, place, TaskState::expired, static_cast<std::uint32_t>(Verdict::none));
   task.ending = ending;
@@ -294,13 +301,16 @@ void TaskTable::expire_queued(Now now, Place place) {
     text = "no agent took it before its deadline";
   }
   const std::string nobody = nobody_fits(place);
-  if (nobody.empty()) {
-    text += "; " + std::to_string(connected_) +
-            (connected_ == 1 ? " agent was connected then" : " agents were connected then");
-  } else {
-    text += "; " + nobody;
-  }
-  end_expired(now, place, nobody.empty() ? ExpiryReason::deadline : ExpiryReason::no_agent, text);
+  text += "; " + (nobody.empty() ? connected_text() : nobody);
+  const ExpiryReason reason = place.batch->origin == BatchOrigin::schedule ? ExpiryReason::missed
+                              : nobody.empty()                             ? ExpiryReason::deadline
+                                                                           : ExpiryReason::no_agent;
+  end_expired(now, place, reason, text);
+}
+
+std::string TaskTable::connected_text() const {
+  return std::to_string(connected_) +
+         (connected_ == 1 ? " agent was connected then" : " agents were connected then");
 }
 
 /// Why no connected agent could take it now; empty when one could, and for tasks any agent may
@@ -345,6 +355,9 @@ void TaskTable::finish(Now now, StoredBatch& batch) {
   finished_.push_back(batch.id);
   results_kept_ += batch.lines_kept();
   results_open_ -= batch.lines.size();
+  if (batch.origin == BatchOrigin::schedule && batch.schedule == nullptr) {
+    orphans_.push_back(batch.id);
+  }
   tell_progress(batch);
 }
 
@@ -610,6 +623,11 @@ void TaskTable::tell_ready(LaneEntry& lane) {
 }
 
 void TaskTable::tell_progress(StoredBatch& batch) {
+  if (batch.origin == BatchOrigin::schedule) {
+    if (batch.schedule == nullptr || std::exchange(batch.schedule->in_news, true)) return;
+    progress_ids_.push_back(batch.schedule->watch);
+    return;
+  }
   if (batch.in_news) return;
   batch.in_news = true;
   progress_news_.push_back(&batch);
@@ -625,6 +643,12 @@ TaskTable::News TaskTable::take_news() {
     batch->in_news = false;
     news.progress.push_back(batch->id);
   }
+  for (const BatchId watch : progress_ids_) {
+    const auto schedule = schedules_by_watch_.find(watch.value);
+    if (schedule != schedules_by_watch_.end()) schedule->second->in_news = false;
+    news.progress.push_back(watch);
+  }
+  progress_ids_.clear();
   ready_news_.clear();
   progress_news_.clear();
   news.gone.swap(gone_news_);

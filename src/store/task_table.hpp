@@ -26,6 +26,7 @@
 #include "store/batch_statistics.hpp"
 #include "store/key_table.hpp"
 #include "store/stored_batch.hpp"
+#include "store/stored_schedule.hpp"
 #include "store/task_store.hpp"
 
 namespace probekit::store {
@@ -38,6 +39,8 @@ struct Now {
 
 constexpr std::chrono::hours kImportDeadline{24};
 constexpr std::chrono::seconds kProbeDeadlineBeyondTimeout{5};
+/// A run's deadline is its interval and timeout, this beyond the timeout at least.
+constexpr std::chrono::seconds kScheduleDeadlineBeyondTimeout{2};
 /// A task a session returned `host_busy` is not offered to it for so long.
 constexpr std::chrono::seconds kHostBusyDelay{1};
 /// A cancelled task in flight ends without its agent's word after this.
@@ -55,6 +58,11 @@ constexpr std::size_t kIdleNamesMax = 10'000;
 constexpr std::size_t kTagLanesMax = 1024;
 /// Batches open for more at once, those being uploaded for the first time among them.
 constexpr std::size_t kOpenBatchesMax = 10'000;
+constexpr std::size_t kSchedulesMax = 10'000;
+constexpr std::size_t kScheduleTargetsMax = 100'000;  ///< of all of them
+/// Tasks after which a schedule begins another segment, so that old ones can be forgotten; fewer
+/// where few results are kept.
+constexpr std::uint32_t kSegmentTasks = 1000;
 /// Tasks of one batch, as many as its lines can number.
 constexpr std::uint32_t kBatchTasksMax = std::uint32_t{1} << 30;
 constexpr std::size_t kPageLinesMax = 10'000;
@@ -106,6 +114,17 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint64_t give_back(Now now, SessionId session, const std::vector<TaskId>& tasks);
   std::uint64_t lose_session(Now now, const SessionLoss& loss);
   StoreTick tick(Now now);
+
+  // -- schedules
+  /// `phase`: from 0 to less than 1, at random; of a schedule that is there it is kept.
+  Expected<SchedulePut> put_schedule(Now now, const std::string& name, ScheduleSpec spec,
+                                     double phase);
+  Expected<ScheduleView> schedule(Now now, const std::string& name) const;
+  Expected<ScheduleList> schedules(Now now, const std::string& after, std::size_t limit) const;
+  Expected<ScheduleView> remove_schedule(Now now, const std::string& name);
+  Expected<ResultPage> schedule_results(const ScheduleResultQuery& query) const;
+  Expected<ResultPageEnd> schedule_page_end(const ScheduleResultQuery& query) const;
+  void set_drained(SessionId id, bool drained);
 
   // -- reading
   std::string batch_name(BatchId id) const;
@@ -162,6 +181,7 @@ class PROBEKIT_EXPORT TaskTable {
     std::vector<Label> tags;
     std::vector<std::string> kinds;
     bool connected = true;
+    bool drained = false;
     SteadyTime lost_at{};
     std::chrono::milliseconds grace{0};
     SteadyTime due = kNever;  // when lost: its next task to give out again, or to be forgotten
@@ -224,6 +244,19 @@ class PROBEKIT_EXPORT TaskTable {
   void release(Place place);
   void take(Session& session, Place place);
 
+  StoredSchedule* find_schedule(const std::string& name) const;
+  void change(Now now, StoredSchedule& schedule, std::shared_ptr<const ScheduleSpec> spec);
+  void set_due(StoredSchedule& schedule, SteadyTime due);
+  void run_schedules(Now now, std::size_t& budget);
+  bool run(Now now, StoredSchedule& schedule, const ScheduleDue& due, std::size_t& budget);
+  void end_missed(Now now, StoredSchedule::Target& target, std::size_t& budget);
+  void resolve_all(Selector& agents, const std::string& kind) const;
+  StoredBatch* segment_for(Now now, StoredSchedule& schedule, std::uint32_t tasks);
+  void forget_segment(StoredSchedule& schedule, BatchId id);
+  ScheduleView view(Now now, const StoredSchedule& schedule) const;
+  template <class Visit>
+  Expected<ResultPageEnd> walk(const ScheduleResultQuery& query, Visit visit) const;
+
   // Tasks of one target for different agents.
   template <class Visit>
   static bool any_neighbour(Place place, Visit visit);
@@ -242,6 +275,14 @@ class PROBEKIT_EXPORT TaskTable {
   void expire_queued(Now now, Place place);
   void expire_held(Now now, Place place);
   std::string nobody_fits(Place place);
+  std::string connected_text() const;
+  /// Of the batch, of the schedule it is of, and of all.
+  template <class Change>
+  void for_ledgers(StoredBatch& batch, Change change) {
+    change(batch.ledger);
+    change(total_);
+    if (batch.schedule != nullptr) change(batch.schedule->ledger);
+  }
 
   LeasedTask leased(Now now, Place place) const;
   std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
@@ -267,6 +308,7 @@ class PROBEKIT_EXPORT TaskTable {
   void lower_due(StoredBatch& batch, SteadyTime due);
   void expire_for_absent_agents(Now now, std::size_t& budget);
   bool forget_batches(Now now);
+  void forget_batch(StoredBatch& batch);
 
   LaneEntry* lane_for(Priority priority, const std::string& kind, const std::string& agent,
                       const std::vector<Label>& tags);
@@ -308,6 +350,12 @@ class PROBEKIT_EXPORT TaskTable {
   std::size_t open_batches_ = 0;
   KeyTable keys_;
 
+  std::map<std::string, std::unique_ptr<StoredSchedule>> schedules_;
+  std::unordered_map<std::uint32_t, StoredSchedule*> schedules_by_watch_;
+  std::set<std::pair<SteadyTime, std::uint32_t>> schedules_due_;  // by watch
+  std::size_t schedule_targets_ = 0;
+  std::vector<BatchId> orphans_;  // finished segments of schedules that are gone
+
   LaneId last_lane_ = 0;
   // By priority, kind, agent and the text of its tags.
   std::map<std::tuple<Priority, std::string, std::string, std::string>, std::unique_ptr<LaneEntry>>
@@ -341,6 +389,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::vector<LaneEntry*> ready_news_;
   std::vector<LaneId> gone_news_;
   std::vector<StoredBatch*> progress_news_;
+  std::vector<BatchId> progress_ids_;  // of schedules
   bool due_news_ = false;
   std::vector<std::unique_ptr<StoredBatch>> forgotten_;
 };

@@ -74,7 +74,7 @@ std::string TaskTable::audit() const {
       return where + "finished is wrong";
     (batch.finished_at ? lines_of_finished : lines_of_open) +=
         batch.finished_at ? batch.lines_kept() : batch.lines.size();
-    if (batch.open) ++open_batches;
+    if (batch.open && batch.origin != BatchOrigin::schedule) ++open_batches;
     std::vector<bool> seen(batch.tasks.size());
     for (const std::uint32_t line : batch.lines) {
       if (seen[line >> kVerdictBits]) return where + "a task with two lines";
@@ -146,6 +146,27 @@ std::string TaskTable::audit() const {
       at = at->next == lane->ring ? nullptr : at->next;
     }
     if (rings != lane->rings) return "a ring's count";
+  }
+  for (const auto& [name, schedule] : schedules_) {
+    std::uint64_t open = 0;
+    std::uint64_t lines = 0;
+    for (const BatchId id : schedule->segments) {
+      const StoredBatch* const segment = find(id);
+      if (segment == nullptr || segment->schedule != schedule.get()) return "a schedule's segment";
+      open += segment->ledger.queued + segment->ledger.in_flight;
+      lines += segment->lines.size();
+    }
+    std::uint64_t kept = 0;
+    for (const std::uint64_t line : schedule->lines) {
+      kept += batches_.count(static_cast<std::uint32_t>(line >> StoredSchedule::kSegmentBits));
+    }
+    if (kept != lines) return "a schedule's lines";
+    if (!schedule->ledger.balanced()) return "a schedule's ledger does not balance";
+    if (schedule->ledger.queued + schedule->ledger.in_flight != open) return "a schedule's ledger";
+    if (schedule->lines_forgotten + schedule->lines.size() !=
+        schedule->ledger.done + schedule->ledger.expired + schedule->ledger.cancelled) {
+      return "a schedule has not a line an end";
+    }
   }
   if (open_batches != open_batches_) return "open batches";
   if (tasks_uploading() != uploading_) return "tasks of open uploads";

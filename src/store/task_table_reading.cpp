@@ -31,7 +31,8 @@ std::string TaskTable::batch_name(BatchId id) const { return batch_text(prefix_,
 
 std::optional<BatchId> TaskTable::find_batch(std::string_view text) const {
   const auto id = parse_batch_text(prefix_, text);
-  if (!id || batches_.count(id->value) == 0) return std::nullopt;
+  const StoredBatch* const batch = id ? find(*id) : nullptr;
+  if (batch == nullptr || batch->origin == BatchOrigin::schedule) return std::nullopt;
   return id;
 }
 
@@ -145,17 +146,21 @@ void TaskTable::append_line(std::string& out, const StoredBatch& batch, std::uin
   line.state = task.state;
   line.task = id;
   line.target = task.target.view();
+  if (batch.schedule != nullptr) line.schedule = batch.schedule->name;
+  line.scheduled_at = batch.bindings[task.binding].scheduled_at;
   if (task.state == TaskState::done) {
     line.batch = batch_text;
     line.attempt = task.ending.attempt;
     line.agent = batch.statistics.agent_name(task.ending.agent);
     line.options = batch.bindings[task.binding].options.get();
-    line.scheduled_at = batch.bindings[task.binding].scheduled_at;
     line.fields = task.ending.text.view();
   } else if (task.state == TaskState::expired) {
     line.reason = task.reason;
     line.attempts = task.ending.attempt;
-    line.diagnosis = task.ending.text.view();
+    const bool catch_up = (task.flags & StoredTask::kCatchUp) != 0;
+    (catch_up ? line.fields : line.diagnosis) = task.ending.text.view();
+    if (catch_up)
+      line.diagnosis = "nothing ran while these were due: the store stood still or was full";
   }
   append_result_line(out, line);
 }

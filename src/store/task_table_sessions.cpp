@@ -244,6 +244,10 @@ std::uint32_t TaskTable::agents_fitting(LaneEntry& lane) {
   return lane.fitting = static_cast<std::uint32_t>(agents.size());
 }
 
+void TaskTable::set_drained(SessionId id, bool drained) {
+  if (Session* const session = find_session(id)) session->drained = drained;
+}
+
 void TaskTable::tell_requeued(Session& session, std::uint64_t count) {
   if (count == 0) return;
   requeued_since_tick_ += count;

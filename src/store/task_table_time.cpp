@@ -37,6 +37,7 @@ StoreTick TaskTable::tick(Now now) {
   while (!batches_closing_.empty() && batches_closing_.begin()->first <= now.steady) {
     close(now, *find(BatchId{batches_closing_.begin()->second}));
   }
+  run_schedules(now, budget);
   expire_due(now, budget);
   expire_for_absent_agents(now, budget);
   const bool more = forget_batches(now) || budget == 0;
@@ -60,6 +61,7 @@ StoreTick TaskTable::tick(Now now) {
   SteadyTime next = now.steady + kTickInterval;
   if (!busy_.empty()) next = std::min(next, busy_.front().first);
   if (!sessions_due_.empty()) next = std::min(next, sessions_due_.begin()->first);
+  if (!schedules_due_.empty()) next = std::min(next, schedules_due_.begin()->first);
   if (!batches_due_.empty()) next = std::min(next, batches_due_.begin()->first);
   if (more) next = now.steady;
   tick.next = std::max(std::chrono::milliseconds(1),
@@ -194,20 +196,34 @@ void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
 /// True: there are more, for the next call.
 bool TaskTable::forget_batches(Now now) {
   std::size_t left = kForgottenPerCall;
-  while (results_kept_ > results_kept_max_ && finished_.size() > 1) {
-    StoredBatch& oldest = *find(finished_.front());
-    if (oldest.read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return false;
+  while (!orphans_.empty()) {
     if (left-- == 0) return true;
+    forget_batch(*find(orphans_.back()));
+    orphans_.pop_back();
+  }
+  while (results_kept_ > results_kept_max_ && finished_.size() > 1) {
+    StoredBatch* const oldest = find(finished_.front());
+    if (oldest != nullptr) {
+      if (oldest->read_until > now.steady && results_kept_ <= 2 * results_kept_max_) return false;
+      if (left-- == 0) return true;
+      forget_batch(*oldest);
+    }
     finished_.pop_front();
-    results_kept_ -= oldest.lines_kept();
-    keys_.forget(oldest.id);
-    listed_.erase(oldest.id.value);
-    found_last_ = nullptr;
-    const auto at = batches_.find(oldest.id.value);
-    forgotten_.push_back(std::move(at->second));
-    batches_.erase(at);
   }
   return false;
+}
+
+void TaskTable::forget_batch(StoredBatch& batch) {
+  const BatchId id = batch.id;
+  StoredSchedule* const schedule = batch.schedule;
+  results_kept_ -= batch.lines_kept();
+  keys_.forget(id);
+  listed_.erase(id.value);
+  found_last_ = nullptr;
+  const auto at = batches_.find(id.value);
+  forgotten_.push_back(std::move(at->second));
+  batches_.erase(at);
+  if (schedule != nullptr) forget_segment(*schedule, id);
 }
 
 }  // namespace probekit::store

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "store/staged_upload.hpp"
+#include "store/stored_schedule.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -24,7 +25,8 @@ void mix(std::size_t& seed, std::size_t value) {
   seed ^= value + 0x9E3779B97F4A7C15ULL + (seed << 6) + (seed >> 2);  // boost::hash_combine's form
 }
 
-/// The ways of a selector, each with a text of its own.
+}  // namespace
+
 std::vector<std::pair<std::string, Reach>> reaches_of(const Selector& agents) {
   std::vector<std::pair<std::string, Reach>> reaches;
   switch (agents.kind) {
@@ -44,8 +46,6 @@ std::vector<std::pair<std::string, Reach>> reaches_of(const Selector& agents) {
   }
   return reaches;
 }
-
-}  // namespace
 
 std::size_t OptionsHash::operator()(const ProbeOptions* options) const {
   const std::hash<std::string> hash;
@@ -365,10 +365,10 @@ void TaskTable::accept(Now now, StoredBatch& batch, std::uint32_t tasks,
     batch.open_in_chunk[chunk] += to - index;
     index = to;
   }
-  for (Ledger* ledger : {&batch.ledger, &total_}) {
-    ledger->accepted += tasks;
-    ledger->queued += tasks;
-  }
+  for_ledgers(batch, [&](Ledger& ledger) {
+    ledger.accepted += tasks;
+    ledger.queued += tasks;
+  });
   SteadyTime due = kNever;
   for (std::size_t i = first_binding; i < batch.bindings.size(); ++i) {
     Binding& binding = batch.bindings[i];
@@ -412,7 +412,8 @@ void TaskTable::set_close_at(StoredBatch& batch, SteadyTime at) {
 
 void TaskTable::close(Now now, StoredBatch& batch) {
   if (!std::exchange(batch.open, false)) return;
-  --open_batches_;
+  if (batch.origin != BatchOrigin::schedule) --open_batches_;
+  if (batch.schedule != nullptr) batch.schedule->segment = nullptr;
   set_close_at(batch, kNever);
   tell_progress(batch);
   if (batch.ledger.ended()) finish(now, batch);

@@ -448,6 +448,97 @@ void check_selectors(const MakeStore& make) {
   }
 }
 
+void check_schedules(const MakeStore& make) {
+  Subject subject(make);
+  ScheduleSpec spec;
+  spec.interval = 10s;
+  auto options = std::make_shared<ProbeOptions>();
+  options->kind = "http";
+  options->timeout = 1s;
+  options->deadline = 60s;
+  for (const std::string& target : many("u", 3)) spec.targets.push_back({target, options});
+  const auto put = [&] {
+    return value_of<SchedulePut>(
+        [&](auto done) { subject.store->put_schedule("web", spec, std::move(done)); });
+  };
+  const auto view = [&] {
+    return answer_of<ScheduleView>(
+        [&](auto done) { subject.store->schedule("web", std::move(done)); });
+  };
+  const auto read = [&](const std::string& after) {
+    ScheduleResultQuery query;
+    query.name = "web";
+    query.after = after;
+    return answer_of<ResultPage>(
+        [&](auto done) { subject.store->schedule_results(query, std::move(done)); });
+  };
+  const SchedulePut made = put();
+  CHECK(made.created);
+  const SessionId session = subject.session("a");
+  const auto pass_time = [&](milliseconds time) {
+    for (milliseconds left = time; left > 0ms;) {
+      const milliseconds step = std::min(left, subject.tick().next);
+      subject.clock->advance(step);
+      left -= step;
+    }
+    subject.tick();
+  };
+  const auto work = [&] {
+    for (const LeasedTask& task : subject.lease(session, 100)) {
+      CHECK(subject.record(session, {passed(task)}).recorded == 1);
+    }
+  };
+
+  SECTION("each target of a schedule is run once an interval, and its lines can be followed") {
+    std::string after;
+    std::set<std::string> lines;
+    for (int round = 1; round <= 3; ++round) {
+      pass_time(10s);
+      work();
+      const auto page = read(after);
+      REQUIRE(page);
+      CHECK(page->count == 3);
+      CHECK(lines.insert(page->lines).second);
+      CHECK(has(page->lines, R"("schedule":"web")"));
+      after = page->next;
+    }
+    CHECK(view()->ledger.done == 9);
+    CHECK(subject.facts().ledger.done == 9);
+    run_until([&] { return subject.listener.take_progress(made.view.watch); });
+    const auto last = answer_of<ScheduleView>(
+        [&](auto done) { subject.store->remove_schedule("web", std::move(done)); });
+    REQUIRE(last);
+    CHECK(view().error().code() == errc::not_found);
+    CHECK(read(after).error().code() == errc::not_found);
+  }
+  SECTION("runs nobody took are missed, and those nobody looked at one line") {
+    pass_time(20s);
+    CHECK(view()->missed == 3);
+    subject.clock->advance(100s);
+    subject.tick();
+    work();
+    const auto page = read({});
+    CHECK(has(page->lines, R"("reason":"missed")"));
+    CHECK(has(page->lines, R"("count":9,"first":)"));
+    CHECK(view()->ledger.done == 3);
+    CHECK(view()->ledger.balanced());
+  }
+  SECTION("a change keeps lines and ledger; disabled it does not run") {
+    pass_time(10s);
+    work();
+    spec.enabled = false;
+    CHECK_FALSE(put().created);
+    pass_time(30s);
+    CHECK(read({})->count == 3);
+    CHECK_FALSE(view()->next_at);
+    const auto list = value_of<ScheduleList>(
+        [&](auto done) { subject.store->schedules({}, 10, std::move(done)); });
+    REQUIRE(list.items.size() == 1);
+    CHECK(list.items[0].ledger.done == 3);
+    CHECK(list.next.empty());
+  }
+}
+
 void check_sessions(const MakeStore& make) {
   SECTION("a lost session gives its tasks back to the head of their lane") {
     Subject subject(make);
@@ -686,6 +777,7 @@ void check_store_contract(const MakeStore& make) {
   check_uploads(make);
   check_leases(make);
   check_selectors(make);
+  check_schedules(make);
   check_sessions(make);
   check_records(make);
   check_reading(make);

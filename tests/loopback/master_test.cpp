@@ -263,6 +263,73 @@ TEST_CASE("an open batch takes more until it is closed", "[master][open]") {
   CHECK(batch->add(World::request(1)).error().code() == errc::batch_closed);
 }
 
+TEST_CASE("a schedule runs its targets again and again, and is read like a batch",
+          "[master][schedule]") {
+  World world;
+  auto agent = world.agent();
+  agent->join("a1");
+  agent->grant(10, 100);
+  ScheduleRequest request;
+  request.interval = 1s;
+  request.targets = World::request(3).targets;
+  auto schedule = world.master.put_schedule("web", request);
+  REQUIRE(schedule);
+  CHECK(schedule->name() == "web");
+  std::promise<Expected<ResultPage>> first;
+  schedule->read_results({}, 10, 10s,
+                         [&](Expected<ResultPage> page) { first.set_value(std::move(page)); });
+  agent->pass(agent->wait_for_tasks(3));
+  CHECK(first.get_future().get().value().count >= 1);
+  agent->pass(agent->wait_for_tasks(3));
+  std::map<std::string, int> runs;
+  ResultRange results = schedule->results();
+  int lines = 0;
+  for (const TaskResult& line : results) {
+    CHECK(line.schedule == "web");
+    CHECK(line.batch.empty());
+    CHECK(line.scheduled_at);
+    ++runs[line.target];
+    if (++lines == 6) CHECK(world.master.remove_schedule("web"));
+  }
+  REQUIRE(results.error());
+  CHECK(results.error()->code() == errc::not_found);
+  for (const auto& [target, count] : runs) CHECK(count == 2);
+  CHECK(runs.size() == 3);
+  CHECK(schedule->info().error().code() == errc::not_found);
+}
+
+TEST_CASE("schedules are changed, listed, and refused by what is wrong", "[master][schedule]") {
+  World world;
+  ScheduleRequest request;
+  request.interval = 1h;
+  request.targets = World::request(2).targets;
+  REQUIRE(world.master.put_schedule("b", request));
+  REQUIRE(world.master.put_schedule("a", request));
+  request.enabled = false;
+  auto changed = world.master.put_schedule("a", request);
+  REQUIRE(changed);
+  const auto info = changed->info();
+  REQUIRE(info);
+  CHECK_FALSE(info->enabled);
+  CHECK_FALSE(info->next_at);
+  CHECK(info->targets == 2);
+  const auto all = world.master.schedules();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "a");
+  CHECK(all[1].next_at);
+  CHECK(world.master.schedule("b"));
+  CHECK(world.master.schedule("c").error().code() == errc::not_found);
+  CHECK(world.master.remove_schedule("c").error().code() == errc::not_found);
+  request.targets[1] = "nonsense";
+  const auto refused = world.master.put_schedule("a", request);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message(), Catch::StartsWith("target 2 (nonsense): "));
+  request.targets.pop_back();
+  request.interval = 1ms;
+  CHECK_THAT(world.master.put_schedule("a", request).error().message(),
+             Catch::StartsWith("interval: "));
+}
+
 /// Agents of a batch's lines, by target.
 std::map<std::string, std::set<std::string>> agents_of(const Batch& batch) {
   std::map<std::string, std::set<std::string>> agents;

@@ -183,6 +183,44 @@ void StallingStore::tick(Completion<StoreTick> done) {
   gate_->pass(&Gate::calls_held,
               [store = store_, done = gated(std::move(done))] { store->tick(done); });
 }
+void StallingStore::put_schedule(std::string name, ScheduleSpec spec,
+                                 Completion<SchedulePut> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, name = std::move(name), spec = std::move(spec),
+               done = gated(std::move(done))] { store->put_schedule(name, spec, done); });
+}
+void StallingStore::schedule(std::string name, Completion<ScheduleView> done) {
+  gate_->pass(&Gate::calls_held, [store = store_, name = std::move(name),
+                                  done = gated(std::move(done))] { store->schedule(name, done); });
+}
+void StallingStore::schedules(std::string after, std::size_t limit, Completion<ScheduleList> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, after = std::move(after), limit, done = gated(std::move(done))] {
+                store->schedules(after, limit, done);
+              });
+}
+void StallingStore::remove_schedule(std::string name, Completion<ScheduleView> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, name = std::move(name), done = gated(std::move(done))] {
+                store->remove_schedule(name, done);
+              });
+}
+void StallingStore::schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, query = std::move(query), done = gated(std::move(done))] {
+                store->schedule_results(query, done);
+              });
+}
+void StallingStore::schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, query = std::move(query), done = gated(std::move(done))] {
+                store->schedule_page_end(query, done);
+              });
+}
+void StallingStore::set_drained(SessionId session, bool drained) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, session, drained] { store->set_drained(session, drained); });
+}
 std::string StallingStore::batch_name(BatchId id) const { return store_->batch_name(id); }
 std::optional<BatchId> StallingStore::find_batch(std::string_view text) const {
   return store_->find_batch(text);

@@ -56,6 +56,13 @@ class StallingStore final : public TaskStore {
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override;
   void renew(std::vector<SessionId> sessions) override;
   void tick(Completion<StoreTick> done) override;
+  void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) override;
+  void schedule(std::string name, Completion<ScheduleView> done) override;
+  void schedules(std::string after, std::size_t limit, Completion<ScheduleList> done) override;
+  void remove_schedule(std::string name, Completion<ScheduleView> done) override;
+  void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) override;
+  void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) override;
+  void set_drained(SessionId session, bool drained) override;
   std::string batch_name(BatchId id) const override;
   std::optional<BatchId> find_batch(std::string_view text) const override;
   void batch(BatchId id, Completion<BatchView> done) override;

@@ -1,0 +1,399 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+/// \file
+/// Schedules of the table: their runs, which are tasks of segments, and their lines.
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/text.hpp"
+#include "probe/selector.hpp"
+#include "store/cursor.hpp"
+#include "store/staged_upload.hpp"
+#include "store/stored_schedule.hpp"
+#include "store/task_table.hpp"
+
+namespace probekit::store {
+namespace {
+
+constexpr std::chrono::milliseconds kIntervalMin{1000};
+constexpr std::chrono::hours kIntervalMax{24 * 366};
+constexpr std::size_t kTargetBytesLimit = 64 * 1024;
+/// A segment takes runs for so long.
+constexpr std::chrono::hours kSegmentTime{1};
+/// A run there is no room for is tried again after this.
+constexpr std::chrono::seconds kRetry{1};
+
+Error error(errc code, std::string message) {
+  return Error{make_error_code(code), std::move(message)};
+}
+
+Error no_such_schedule(const std::string& name) {
+  return error(errc::not_found, "no schedule `" + name.substr(0, 64) + "`");
+}
+
+Expected<void> check(const std::string& name, ScheduleSpec& spec) {
+  const auto refuse = [](std::string what) {
+    return error(errc::invalid_argument, std::move(what));
+  };
+  if (!is_valid_name(name)) return refuse("name: not 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (spec.interval < kIntervalMin || spec.interval > kIntervalMax) {
+    return refuse("interval: 1 s to 366 days");
+  }
+  if (spec.targets.empty()) return refuse("targets: there is none to probe");
+  for (const ScheduledTarget& target : spec.targets) {
+    if (target.options == nullptr) return refuse("a target without options");
+    if (target.target.size() > kTargetBytesLimit) return refuse("a target over 64 KiB");
+  }
+  if (const auto fine = complete_selector(spec.agents); !fine) {
+    return refuse("agents: " + fine.error().message());
+  }
+  return {};
+}
+
+std::chrono::milliseconds within(const ScheduleSpec& spec, const ProbeOptions& options) {
+  const std::chrono::milliseconds usual = std::max<std::chrono::milliseconds>(
+      spec.interval + options.timeout, options.timeout + kScheduleDeadlineBeyondTimeout);
+  return options.deadline.value_or(usual);
+}
+
+}  // namespace
+
+StoredSchedule* TaskTable::find_schedule(const std::string& name) const {
+  const auto found = schedules_.find(name);
+  return found == schedules_.end() ? nullptr : found->second.get();
+}
+
+void TaskTable::set_due(StoredSchedule& schedule, SteadyTime due) {
+  if (schedule.due != kNever) schedules_due_.erase({schedule.due, schedule.watch.value});
+  schedule.due = due;
+  if (due != kNever) schedules_due_.emplace(due, schedule.watch.value);
+}
+
+// -- changes ------------------------------------------------------------------------------------
+
+Expected<SchedulePut> TaskTable::put_schedule(Now now, const std::string& name, ScheduleSpec spec,
+                                              double phase) {
+  if (const auto fine = check(name, spec); !fine) return fine.error();
+  StoredSchedule* schedule = find_schedule(name);
+  const std::size_t before = schedule == nullptr ? 0 : schedule->spec->targets.size();
+  if (schedule == nullptr && schedules_.size() >= kSchedulesMax) {
+    return error(errc::store_full,
+                 "there are as many schedules as there may be: " + std::to_string(kSchedulesMax));
+  }
+  if (schedule_targets_ - before + spec.targets.size() > kScheduleTargetsMax) {
+    return error(errc::store_full, "schedules may have " + std::to_string(kScheduleTargetsMax) +
+                                       " targets in all, of which " +
+                                       std::to_string(kScheduleTargetsMax - schedule_targets_) +
+                                       " are left");
+  }
+  if (schedule == nullptr && last_batch_ == 0xFFFFFFFF) {
+    return error(errc::store_failed, "no batch number is left");
+  }
+  SchedulePut put;
+  put.created = schedule == nullptr;
+  if (put.created) {
+    schedule = schedules_.emplace(name, std::make_unique<StoredSchedule>()).first->second.get();
+    schedule->name = name;
+    schedule->watch = BatchId{++last_batch_};
+    schedule->phase = phase;
+    schedule->base = now.steady;
+    schedule->created_at = now.system;
+    schedules_by_watch_.emplace(schedule->watch.value, schedule);
+  }
+  schedule_targets_ = schedule_targets_ - before + spec.targets.size();
+  schedule->updated_at = now.system;
+  change(now, *schedule, std::make_shared<const ScheduleSpec>(std::move(spec)));
+  due_news_ = true;  // its first run may come before the tick that was asked for
+  put.view = view(now, *schedule);
+  return put;
+}
+
+/// Targets that stay keep their latest run and, where the interval stays, their next.
+void TaskTable::change(Now now, StoredSchedule& schedule,
+                       std::shared_ptr<const ScheduleSpec> spec) {
+  const std::shared_ptr<const ScheduleSpec> before = std::exchange(schedule.spec, std::move(spec));
+  const bool same_times =
+      before != nullptr && before->enabled && before->interval == schedule.spec->interval;
+  if (before != nullptr && before->interval != schedule.spec->interval) schedule.base = now.steady;
+  std::unordered_map<std::string_view, std::deque<std::uint32_t>> old;
+  if (before != nullptr) {
+    for (std::uint32_t i = 0; i < before->targets.size(); ++i) {
+      old[before->targets[i].target].push_back(i);
+    }
+  }
+  ScheduleClock clock{schedule.base, schedule.spec->interval, schedule.phase};
+  std::vector<StoredSchedule::Target> targets;
+  for (const ScheduledTarget& target : schedule.spec->targets) {
+    const auto known = old.find(target.target);
+    const bool stays = known != old.end() && !known->second.empty();
+    const std::uint32_t number = stays ? known->second.front() : 0;
+    if (stays) known->second.pop_front();
+    targets.push_back(stays ? schedule.targets[number]
+                            : StoredSchedule::Target{schedule.next_ordinal++, {}, 0});
+    if (!schedule.spec->enabled) continue;
+    clock.add(stays && same_times ? schedule.clock.due_of(number)
+                                  : clock.first_after(now.steady, targets.back().ordinal));
+  }
+  schedule.targets = std::move(targets);
+  schedule.clock = std::move(clock);
+  set_due(schedule, schedule.clock.next().value_or(kNever));
+}
+
+Expected<ScheduleView> TaskTable::remove_schedule(Now now, const std::string& name) {
+  const auto found = schedules_.find(name);
+  if (found == schedules_.end()) return no_such_schedule(name);
+  StoredSchedule& schedule = *found->second;
+  ScheduleView last = view(now, schedule);
+  set_due(schedule, kNever);
+  schedule_targets_ -= schedule.targets.size();
+  progress_ids_.push_back(schedule.watch);
+  for (const BatchId id : schedule.segments) {
+    StoredBatch& segment = *find(id);
+    segment.schedule = nullptr;
+    if (segment.finished_at) {
+      orphans_.push_back(id);
+    } else {
+      close(now, segment);
+    }
+  }
+  schedules_by_watch_.erase(schedule.watch.value);
+  schedules_.erase(found);
+  forget_batches(now);
+  return last;
+}
+
+// -- runs ---------------------------------------------------------------------------------------
+
+void TaskTable::run_schedules(Now now, std::size_t& budget) {
+  while (budget > 0 && !schedules_due_.empty() && schedules_due_.begin()->first <= now.steady) {
+    StoredSchedule& schedule = *schedules_by_watch_.at(schedules_due_.begin()->second);
+    const auto due = schedule.clock.due(now.steady);
+    if (due && !run(now, schedule, *due, budget)) {
+      // It is not lost: should it be over before there is room, a line tells so.
+      set_due(schedule, now.steady + kRetry);
+      continue;
+    }
+    if (due) schedule.clock.pass(*due);
+    set_due(schedule, schedule.clock.next().value_or(kNever));
+  }
+}
+
+/// False: there is no room for it.
+bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
+                    std::size_t& budget) {
+  StoredSchedule::Target& target = schedule.targets[due.target];
+  const ScheduledTarget& what = schedule.spec->targets[due.target];
+  end_missed(now, target, budget);
+  Selector agents = schedule.spec->agents;
+  if (agents.kind == Selector::Kind::all) resolve_all(agents, what.options->kind);
+  const bool nobody = agents.kind == Selector::Kind::all;
+  const auto count = static_cast<std::uint32_t>(task_count(agents));
+  --budget;
+  ++work_done_;
+  if (!check_room(count + (due.passed > 0 ? 1U : 0U))) return false;
+  std::vector<std::pair<LaneEntry*, std::uint32_t>> lanes;  // and copies
+  for (const auto& [text, reach] : reaches_of(agents)) {
+    LaneEntry* const lane =
+        lane_for(what.options->priority, what.options->kind, reach.agent, reach.tags);
+    if (lane == nullptr) return false;
+    lanes.emplace_back(lane, reach.copies);
+    ++lane->batches;  // so that the next one does not make it forgotten
+  }
+  StoredBatch* const segment = segment_for(now, schedule, count + 1);
+  for (const auto& [lane, copies] : lanes) --lane->batches;
+  if (segment == nullptr) return false;
+  StoredBatch& batch = *segment;
+  const auto seen_at = [&](SteadyTime at) {
+    return now.system - std::chrono::duration_cast<SystemTime::duration>(now.steady - at);
+  };
+  const ArenaText text = batch.arena.add(what.target);
+  const auto begin = [&](LaneEntry& lane, std::uint32_t copies, SteadyTime at) {
+    Binding binding;
+    binding.options = what.options;
+    binding.queue = live_queue(batch, lane);
+    binding.copies = copies;
+    binding.within = within(*schedule.spec, *what.options);
+    const std::size_t number = batch.bindings.size();
+    batch.bindings.push_back(std::move(binding));
+    add_task(batch, text, static_cast<std::uint32_t>(number));
+    offer(batch.queues[batch.bindings[number].queue], copies);
+    accept(now, batch, copies, number);
+    batch.bindings[number].scheduled_at = seen_at(at);
+    return batch.tasks.size() - copies;
+  };
+  if (due.passed > 0) {
+    const std::uint32_t index = begin(*lanes.front().first, 1, due.last);
+    std::string fields = ",\"count\":";
+    append_uint(fields, due.passed);
+    for (const auto& [name, at] : {std::pair{"first", due.first}, {"last", due.last}}) {
+      fields += ",\"" + std::string{name} + "\":\"";
+      append_rfc3339(fields, seen_at(at));
+      fields += '"';
+    }
+    batch.tasks[index].flags |= StoredTask::kCatchUp;
+    schedule.missed += due.passed - 1;
+    end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::missed, fields);
+  }
+  target.first = TaskId::of(batch.id, batch.tasks.size());
+  target.count = 0;
+  for (const auto& [lane, copies] : lanes) {
+    const std::uint32_t index = begin(*lane, copies, due.at);
+    target.count += copies;
+    budget -= std::min<std::size_t>(budget, copies);
+    if (!nobody) continue;
+    end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::no_agent,
+                "no agent that runs " + what.options->kind + " was connected when it was due");
+  }
+  return true;
+}
+
+/// The run before this one, where it still waits.
+void TaskTable::end_missed(Now now, StoredSchedule::Target& target, std::size_t& budget) {
+  for (std::uint32_t i = 0; i < target.count; ++i) {
+    const Place place = find(TaskId{target.first.value + i});
+    if (!place || place.task->state != TaskState::queued) continue;
+    budget -= std::min<std::size_t>(budget, 1);
+    const std::string nobody = nobody_fits(place);
+    end_expired(now, place, ExpiryReason::missed,
+                "it still waited for an agent when its target's next run was due; " +
+                    (nobody.empty() ? connected_text() : nobody));
+  }
+  target.count = 0;
+}
+
+/// Names of those connected that run the kind and take tasks; stays as it is where there is none.
+void TaskTable::resolve_all(Selector& agents, const std::string& kind) const {
+  std::set<std::string> names;
+  for (const auto& session : sessions_) {
+    if (session == nullptr || !session->connected || session->drained) continue;
+    if (std::find(session->kinds.begin(), session->kinds.end(), kind) == session->kinds.end()) {
+      continue;
+    }
+    names.insert(*session->agent->name);
+  }
+  if (names.empty()) return;
+  agents.kind = Selector::Kind::names;
+  agents.names.assign(names.begin(), names.end());
+}
+
+/// One with room for so many tasks. Null: no number is left for another.
+StoredBatch* TaskTable::segment_for(Now now, StoredSchedule& schedule, std::uint32_t tasks) {
+  const auto full = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(results_kept_max_ / 100, 16, kSegmentTasks));
+  StoredBatch* const now_open = schedule.segment;
+  if (now_open != nullptr && now.steady < schedule.segment_until && now_open->tasks.size() < full &&
+      kBatchTasksMax - now_open->tasks.size() > tasks) {
+    return now_open;
+  }
+  if (last_batch_ == 0xFFFFFFFF) return nullptr;
+  if (now_open != nullptr) close(now, *now_open);
+  auto made = std::make_unique<StoredBatch>();
+  made->origin = BatchOrigin::schedule;
+  StoredBatch& batch = begin_batch(now, std::move(made));
+  batch.open = true;
+  batch.schedule = &schedule;
+  schedule.segment = &batch;
+  schedule.segment_until = now.steady + kSegmentTime;
+  schedule.segments.push_back(batch.id);
+  return &batch;
+}
+
+/// A segment is gone, and with it its lines.
+void TaskTable::forget_segment(StoredSchedule& schedule, BatchId id) {
+  std::deque<BatchId>& segments = schedule.segments;
+  segments.erase(std::find(segments.begin(), segments.end(), id));
+  while (!schedule.lines.empty()) {
+    const BatchId of{
+        static_cast<std::uint32_t>(schedule.lines.front() >> StoredSchedule::kSegmentBits)};
+    if (batches_.count(of.value) > 0) break;
+    schedule.lines.pop_front();
+    ++schedule.lines_forgotten;
+  }
+}
+
+// -- reading ------------------------------------------------------------------------------------
+
+ScheduleView TaskTable::view(Now now, const StoredSchedule& schedule) const {
+  ScheduleView made;
+  made.name = schedule.name;
+  made.spec = schedule.spec;
+  made.created_at = schedule.created_at;
+  made.updated_at = schedule.updated_at;
+  if (const auto next = schedule.clock.next()) {
+    made.next_at =
+        now.system + std::chrono::duration_cast<SystemTime::duration>(*next - now.steady);
+  }
+  made.ledger = schedule.ledger;
+  made.missed = schedule.missed;
+  made.watch = schedule.watch;
+  return made;
+}
+
+Expected<ScheduleView> TaskTable::schedule(Now now, const std::string& name) const {
+  const StoredSchedule* const found = find_schedule(name);
+  if (found == nullptr) return no_such_schedule(name);
+  return view(now, *found);
+}
+
+Expected<ScheduleList> TaskTable::schedules(Now now, const std::string& after,
+                                            std::size_t limit) const {
+  if (!after.empty() && !is_valid_name(after)) {
+    return error(errc::invalid_argument, "after: not a cursor of this list");
+  }
+  ScheduleList list;
+  auto at = schedules_.upper_bound(after);
+  for (; at != schedules_.end() && list.items.size() < std::max<std::size_t>(limit, 1); ++at) {
+    list.items.push_back(view(now, *at->second));
+  }
+  if (at != schedules_.end()) list.next = list.items.back().name;
+  return list;
+}
+
+template <class Visit>
+Expected<ResultPageEnd> TaskTable::walk(const ScheduleResultQuery& query, Visit visit) const {
+  if (query.limit < 1 || query.limit > kPageLinesMax) {
+    return error(errc::invalid_argument, "limit: 1 to 10000");
+  }
+  const StoredSchedule* const schedule = find_schedule(query.name);
+  if (schedule == nullptr) return no_such_schedule(query.name);
+  const std::deque<std::uint64_t>& lines = schedule->lines;
+  const auto after = parse_result_cursor(prefix_, schedule->watch, query.after);
+  if (!after || *after > schedule->lines_forgotten + lines.size()) {
+    return error(errc::invalid_argument, "after: not a cursor of this list");
+  }
+  ResultPageEnd page;
+  auto position = static_cast<std::size_t>(*after - std::min(*after, schedule->lines_forgotten));
+  bool more = true;
+  for (; position < lines.size() && page.count < query.limit && more; ++position) {
+    const auto line = static_cast<std::uint32_t>(lines[position]);
+    const StoredBatch* const batch =
+        find(BatchId{static_cast<std::uint32_t>(lines[position] >> StoredSchedule::kSegmentBits)});
+    if (batch == nullptr) continue;
+    const std::uint32_t verdict = line & ((1U << kVerdictBits) - 1);
+    if (query.verdict && verdict != static_cast<std::uint32_t>(*query.verdict)) continue;
+    ++page.count;
+    more = visit(*batch, line >> kVerdictBits);
+  }
+  page.next = result_cursor(prefix_, schedule->watch, schedule->lines_forgotten + position);
+  return page;
+}
+
+Expected<ResultPage> TaskTable::schedule_results(const ScheduleResultQuery& query) const {
+  ResultPage page;
+  const auto end = walk(query, [&](const StoredBatch& batch, std::uint32_t index) {
+    append_line(page.lines, batch, index, {});
+    return page.lines.size() <= query.bytes_max;
+  });
+  if (!end) return end.error();
+  page.count = end->count;
+  page.next = end->next;
+  return page;
+}
+
+Expected<ResultPageEnd> TaskTable::schedule_page_end(const ScheduleResultQuery& query) const {
+  return walk(query, [](const StoredBatch&, std::uint32_t) { return true; });
+}
+
+}  // namespace probekit::store
