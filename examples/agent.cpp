@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "support/command_line.hpp"
+#include "support/service_notifier.hpp"
 #include "support/stop_signal.hpp"
 
 namespace {
@@ -114,16 +115,23 @@ std::string fault_of(Options& options) {
 int run(Options& options, const std::shared_ptr<probekit::Log>& log,
         examples::StopSignal& stop_signal) {
   options.agent.log = options.connector.log = log;
+  examples::ServiceNotifier service;
   probekit::Agent agent{probekit::make_websocket_connector(options.connector), options.agent};
   agent.add(probekit::make_http_prober());
   agent.add(probekit::make_dns_prober());
-  agent.on_connected(
-      [](const std::string& url) { std::cout << "connected: " << url << std::endl; });
+  agent.on_connected([&service](const std::string& url) {
+    std::cout << "connected: " << url << std::endl;
+    service.status("connected: " + url);
+  });
+  service.status("looking for a master");
   agent.start();
+  service.ready({[&agent] { return agent.loop_turns(); }});
 
   stop_signal.wait();
+  service.stopping();
   const int code = examples::drain_and_wait(
       kProgram, [&](auto done) { agent.drain(options.drain_time, std::move(done)); });
+  service.end();
   agent.stop();
   return code;
 }

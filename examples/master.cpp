@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "support/command_line.hpp"
+#include "support/service_notifier.hpp"
 #include "support/stop_signal.hpp"
 
 namespace {
@@ -139,10 +140,16 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   const auto http = api.start();
   if (!http) return examples::failure(kProgram, "--api: " + http.error().message());
   std::cout << "agents: " << *agents << "\napi: " << *http << std::endl;
+  examples::ServiceNotifier service;
+  service.status("agents: " + *agents + ", api: " + *http);
+  service.ready({[&master] { return master.loop_turns(); },
+                 [&api] { return api.loop_turns(); }});
 
   stop_signal.wait();
+  service.stopping();
   const int code = examples::drain_and_wait(
       kProgram, [&](auto done) { master.drain(options.drain_time, std::move(done)); });
+  service.end();
   api.stop();
   master.stop();
   return code;

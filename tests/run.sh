@@ -18,7 +18,7 @@ builds=${PROBEKIT_BUILD_DIR:-$root/build}
 sh "$root/cmake/install_packages.sh" \
   g++ cmake ninja-build pkg-config ccache libasio-dev libwebsocketpp-dev rapidjson-dev \
   libcurl4-openssl-dev libssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev catch2 \
-  nginx-light nsd openssl curl perl procps iproute2 ca-certificates binutils \
+  mandoc groff-base nginx-light nsd openssl curl perl procps iproute2 ca-certificates binutils \
   prometheus prometheus-blackbox-exporter chromium chromium-driver
 
 if command -v ccache >/dev/null; then

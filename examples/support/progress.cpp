@@ -39,9 +39,11 @@ std::string text_of(const Progress& progress, const std::string& passed,
          "  " + failed + rate + eta_of(progress);
 }
 
-std::string mebibytes(std::uint64_t bytes) {
+std::string size_of(std::uint64_t bytes) {
+  const bool small = bytes < 1024 * 1024;
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.1f", static_cast<double>(bytes) / (1024.0 * 1024.0));
+  std::snprintf(buffer, sizeof buffer, small ? "%.1f KiB" : "%.1f MiB",
+                static_cast<double>(bytes) / (small ? 1024.0 : 1024.0 * 1024.0));
   return buffer;
 }
 
@@ -59,8 +61,7 @@ bool ProgressDisplay::due() {
 
 void ProgressDisplay::show_upload(std::uint64_t sent, std::uint64_t total) {
   if (!due()) return;
-  const auto text =
-      "uploaded " + mebibytes(sent) + (total == 0 ? "" : " of " + mebibytes(total)) + " MiB";
+  const auto text = "uploaded " + size_of(sent) + (total == 0 ? "" : " of " + size_of(total));
   draw(sent, total, text, text);
 }
 

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -83,6 +84,9 @@ class PROBEKIT_EXPORT Agent {
   void start();
 
   AgentStatus status() const;
+  /// Grows ten times a second at least while the IO thread's loop turns: for watchdogs. Waits for
+  /// nothing.
+  std::uint64_t loop_turns() const noexcept;
 
   /// Takes no new tasks, returns what is not started, finishes what runs, waits for the last
   /// acknowledgement, closes. `done` hears of success, timed_out when `within` (of the first drain;

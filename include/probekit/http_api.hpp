@@ -60,6 +60,9 @@ class PROBEKIT_EXPORT HttpApi {
   /// Returns the URL. *Errors*: address_in_use, invalid_argument.
   Expected<std::string> start();
   void stop();
+  /// Grows ten times a second at least while its thread's loop turns: for watchdogs. Waits for
+  /// nothing. From any thread, but not while start() or stop() runs.
+  std::uint64_t loop_turns() const noexcept;
 
  private:
   struct Impl;

@@ -358,6 +358,9 @@ class PROBEKIT_EXPORT Master {
   Expected<ScheduleSnapshot> remove_schedule(const std::string& name);
   std::vector<AgentSnapshot> agents() const;
   MasterStatus status() const;
+  /// Grows ten times a second at least while the IO thread's loop turns: for watchdogs. Waits for
+  /// nothing; 0 after stop().
+  std::uint64_t loop_turns() const noexcept;
 
   /// Takes no new work, leases nothing more, records what arrives, closes agents with 1001. `done`
   /// runs once: success, timed_out, or closed when stop() comes first or came before.

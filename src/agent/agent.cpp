@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "agent/mailbox.hpp"
+#include "base/loop_turns.hpp"
 #include "base/notifier.hpp"
 #include "base/text.hpp"
 #include "probekit/diagnosis.hpp"
@@ -610,6 +611,7 @@ void Agent::on_connected(std::function<void(std::string url)> notify) {
 
 void Agent::start() { impl_->start(); }
 AgentStatus Agent::status() const { return impl_->status(); }
+std::uint64_t Agent::loop_turns() const noexcept { return probekit::loop_turns(impl_->loop); }
 void Agent::drain(milliseconds within, std::function<void(Expected<void>)> done) {
   impl_->drain(within, std::move(done));
 }

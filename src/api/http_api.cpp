@@ -115,6 +115,10 @@ Expected<std::string> HttpApi::start() {
          std::to_string(*port);
 }
 
+std::uint64_t HttpApi::loop_turns() const noexcept {
+  return impl_->loop ? impl_->loop->turns() : 0;
+}
+
 void HttpApi::stop() {
   Impl& self = *impl_;
   if (!self.loop) return;

@@ -55,6 +55,8 @@ class PROBEKIT_EXPORT EpollLoop final : public ProbeLoop {
   SteadyTime clock_now() const noexcept override { return clock_->steady_now(); }
   SystemTime system_now() const noexcept override { return clock_->system_now(); }
   LoopLag lag() const noexcept override { return lag_.read(); }
+  /// Grows ten times a second at least while the loop turns. From any thread.
+  std::uint64_t turns() const noexcept { return lag_.measured(); }
 
   bool on_loop_thread() const noexcept;
   std::uint64_t failures() const noexcept { return failures_.load(std::memory_order_relaxed); }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/lag_meter.hpp"
+#include "base/loop_turns.hpp"
 #include "base/thread.hpp"
 #include "base/timer_queue.hpp"
 #include "probekit/log.hpp"
@@ -186,6 +187,7 @@ bool EventLoop::on_loop_thread() const noexcept {
 const Clock& EventLoop::clock() const noexcept { return *impl_->options.clock; }
 
 LoopLag EventLoop::lag() const noexcept { return impl_->lag.read(); }
+std::uint64_t loop_turns(EventLoop& loop) noexcept { return loop.impl().lag.measured(); }
 
 std::uint64_t EventLoop::failures() const noexcept {
   return impl_->failures.load(std::memory_order_relaxed);

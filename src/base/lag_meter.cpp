@@ -23,6 +23,7 @@ void LagMeter::record(SteadyTime now, std::chrono::nanoseconds late) {
   worst = std::max(worst, microseconds);
   last_.store(microseconds, std::memory_order_relaxed);
   max_.store(*std::max_element(worst_.begin(), worst_.end()), std::memory_order_relaxed);
+  measured_.fetch_add(1, std::memory_order_relaxed);
 }
 
 LoopLag LagMeter::read() const noexcept {

@@ -24,6 +24,8 @@ class PROBEKIT_EXPORT LagMeter {
 
   void record(SteadyTime now, std::chrono::nanoseconds late);
   LoopLag read() const noexcept;
+  /// How often record() was called: grows ten times a second at least while the loop turns.
+  std::uint64_t measured() const noexcept { return measured_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::chrono::seconds kSlice{5};
@@ -32,6 +34,7 @@ class PROBEKIT_EXPORT LagMeter {
   std::int64_t slice_ = 0;
   std::atomic<std::int64_t> last_{0};
   std::atomic<std::int64_t> max_{0};
+  std::atomic<std::uint64_t> measured_{0};
 };
 
 }  // namespace probekit

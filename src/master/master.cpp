@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/loop_turns.hpp"
 #include "base/text.hpp"
 #include "master/await.hpp"
 #include "master/fleet.hpp"
@@ -317,6 +318,11 @@ std::vector<AgentSnapshot> Master::agents() const {
 MasterStatus Master::status() const {
   auto status = await<MasterStatus>([&](auto done) { impl_->status(std::move(done)); });
   return status ? std::move(*status) : MasterStatus{};
+}
+
+std::uint64_t Master::loop_turns() const noexcept {
+  const std::lock_guard<std::mutex> lock{impl_->core->loop_mutex};
+  return impl_->core->loop != nullptr ? probekit::loop_turns(*impl_->core->loop) : 0;
 }
 
 void Master::drain(std::chrono::milliseconds within, std::function<void(Expected<void>)> done) {

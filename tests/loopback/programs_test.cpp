@@ -255,6 +255,26 @@ TEST_CASE("a configuration file holds flags, and those given win", "[programs]")
   CHECK(text_at(*seen.find("tags"), "isp") == "x");
 }
 
+TEST_CASE("logs in JSON are an object a line, with the same keys each time", "[programs]") {
+  MasterProcess master{{"--log-format", "json", "--log-level", "debug"}};
+  AgentProcess agent{"here", master.agents_url(), {"--log-format", "json", "--log-level", "debug"}};
+  agent.wait_until_connected();
+  for (Process* process : {&agent.process(), &master.process()}) {
+    process->signal(SIGTERM);
+    CHECK(process->wait(10s) == 0);
+    std::istringstream lines{process->errors()};
+    std::size_t seen = 0;
+    for (std::string line; std::getline(lines, line); ++seen) {
+      CAPTURE(line);
+      const auto object = json::Value::parse(line);
+      REQUIRE(object);
+      for (const char* key : {"at", "level", "component", "message"})
+        CHECK(object->find(key) != nullptr);
+    }
+    CHECK(seen > 0);
+  }
+}
+
 TEST_CASE("the first signal drains: what runs is finished and recorded", "[programs]") {
   const TargetSite site;
   MasterProcess master;

@@ -28,6 +28,7 @@ TEST_CASE("the worst lag is kept for about a minute, the last one until the next
   now += seconds(6);
   meter.record(now, microseconds(5));
   CHECK(meter.read().max == microseconds(83));
+  CHECK(meter.measured() == 56);
   CHECK(meter.read().last == microseconds(5));
 }
 
