@@ -13,6 +13,7 @@
 #include "support/command_line.hpp"
 #include "support/service_notifier.hpp"
 #include "support/stop_signal.hpp"
+#include "support/token_file.hpp"
 
 namespace {
 
@@ -35,6 +36,7 @@ struct Options {
   std::vector<std::string> deny;
   std::chrono::milliseconds drain_time{30s};
   std::string ca_file;
+  std::string token_file;
   probekit::WebSocketConnectorOptions connector;
   probekit::AgentOptions agent;
 };
@@ -60,7 +62,7 @@ void declare(examples::CommandLine& line, Options& options) {
   line.duration("--drain-time", options.drain_time, 0ms,
                 "for a graceful end after SIGINT or SIGTERM");
   line.unsupported("--ca-file");
-  line.unsupported("--token-file");
+  line.text("--token-file", options.token_file, "FILE", "the token the master asks for");
 }
 
 // Empty: fine.
@@ -86,6 +88,8 @@ std::string fault_of(Options& options) {
   if (options.connector.urls.empty()) options.connector.urls = {"ws://127.0.0.1:8765/ws"};
   for (const auto& url : options.connector.urls)
     if (auto fault = fault_of_url(url); !fault.empty()) return fault;
+  if (!options.token_file.empty())
+    options.connector.token = examples::read_token(options.token_file);
   if (options.agent.name.empty()) options.agent.name = examples::host_name();
   if (!probekit::is_valid_name(options.agent.name))
     return "--name: '" + options.agent.name + "' must be 1 to 64 of A-Z a-z 0-9 . _ -";

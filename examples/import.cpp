@@ -82,7 +82,7 @@ std::string problem_of(const HttpResponse& response) {
 
 JsonTree expect(const HttpResponse& response) {
   if (response.status < 300) return examples::parse_json(response.body);
-  auto text = problem_of(response);
+  auto text = (response.status == 401 ? "--token-file: " : "") + problem_of(response);
   if (response.status == 429 && !response.retry_after.empty())
     text += "; try again in " + examples::printable(response.retry_after) + " s";
   throw std::runtime_error(text);

@@ -11,6 +11,7 @@
 #include <probekit/master.hpp>
 #include <probekit/probe_module.hpp>
 #include <probekit/stores.hpp>
+#include <probekit/token_set.hpp>
 #include <probekit/websocket.hpp>
 #include <tuple>
 
@@ -28,6 +29,7 @@ constexpr char kFooter[] =
     "  probekit-master                                  both ports on loopback\n"
     "  probekit-master --agents 127.0.0.1:0 --api 127.0.0.1:0\n"
     "  probekit-master --heartbeat-interval 5s --dead-after 20s --config master.json\n"
+    "SIGHUP reads the token files again.\n"
     "SIGINT or SIGTERM drains; a second one ends it at once, with 130 or 143.";
 
 struct Options {
@@ -37,6 +39,10 @@ struct Options {
   std::chrono::milliseconds drain_time{30s};
   bool insecure = false;
   std::string modules;  // of the configuration, as JSON
+  std::string agent_token_file;
+  std::string api_token_file;
+  std::shared_ptr<probekit::TokenSet> agent_tokens;
+  std::shared_ptr<probekit::TokenSet> api_tokens;
   probekit::MasterOptions master;
   probekit::StoreOptions memory;
   probekit::WebSocketListenerOptions websocket;
@@ -70,8 +76,9 @@ void declare(examples::CommandLine& line, Options& options) {
   line.duration("--drain-time", options.drain_time, 0ms, "for a graceful end");
   line.flag("--insecure", options.insecure, "listen beyond loopback without tokens");
   line.config_section("modules", options.modules);
-  line.unsupported("--agent-token-file");
-  line.unsupported("--api-token-file");
+  line.text("--agent-token-file", options.agent_token_file, "F",
+            "agents' tokens, a line each: TOKEN [name pattern]");
+  line.text("--api-token-file", options.api_token_file, "F", "tokens of the API's clients");
 }
 
 // The rules that need more than one flag. Empty: fine.
@@ -102,18 +109,51 @@ std::optional<int> read_modules(Options& options) {
   return std::nullopt;
 }
 
+// Empty: fine.
+std::string read_tokens(Options& options) {
+  for (auto [flag, path, tokens] :
+       {std::tuple{"--agent-token-file", &options.agent_token_file, &options.agent_tokens},
+        std::tuple{"--api-token-file", &options.api_token_file, &options.api_tokens}}) {
+    if (path->empty()) continue;
+    *tokens = std::make_shared<probekit::TokenSet>();
+    if (const auto loaded = (*tokens)->load(*path); !loaded)
+      return std::string{flag} + ": " + loaded.error().message();
+  }
+  options.master.agent_tokens = options.agent_tokens;
+  options.http.tokens = options.api_tokens;
+  return {};
+}
+
+// On SIGHUP. A bad file leaves the tokens as they were.
+void read_tokens_again(const Options& options, probekit::Log& log) {
+  for (const auto& [path, tokens] : {std::pair{options.agent_token_file, options.agent_tokens},
+                                     std::pair{options.api_token_file, options.api_tokens}}) {
+    if (!tokens) continue;
+    if (const auto loaded = tokens->load(path); loaded)
+      log.write(probekit::LogLevel::info, "master", "token file read again",
+                {{"file", path}, {"tokens", std::to_string(tokens->size())}});
+    else
+      log.write(probekit::LogLevel::error, "master",
+                "token file refused, the old tokens stay: " + loaded.error().message());
+  }
+}
+
 // Where to listen: the names of --agents and --api are looked up here, once. Returns the exit code
 // when there is nowhere.
 std::optional<int> find_hosts(Options& options) {
-  for (auto [flag, given, ip] : {std::tuple{"--agents", &options.agents, &options.websocket.host},
-                                 std::tuple{"--api", &options.api, &options.http.host}}) {
+  for (auto [flag, given, ip, token_flag, tokens] :
+       {std::tuple{"--agents", &options.agents, &options.websocket.host, "--agent-token-file",
+                   &options.agent_tokens},
+        std::tuple{"--api", &options.api, &options.http.host, "--api-token-file",
+                   &options.api_tokens}}) {
     const auto found = examples::find_host(given->host);
     if (!found)
       return examples::failure(kProgram, std::string{flag} + ": " + found.error().message());
-    if (!found->loopback && !options.insecure)
-      return examples::usage_error(kProgram,
-                                   std::string{flag} + ": " + given->host +
-                                       " is not loopback; without tokens that needs --insecure");
+    if (!found->loopback && !options.insecure && *tokens == nullptr)
+      return examples::usage_error(
+          kProgram, std::string{flag} + ": " + given->host +
+                        " is not loopback; without tokens that needs --insecure (or give " +
+                        token_flag + ")");
     *ip = found->ip;
   }
   options.websocket.port = options.agents.port;
@@ -139,6 +179,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   probekit::HttpApi api{master, options.http};
   const auto http = api.start();
   if (!http) return examples::failure(kProgram, "--api: " + http.error().message());
+  stop_signal.on_hangup([&options, log] { read_tokens_again(options, *log); });
   std::cout << "agents: " << *agents << "\napi: " << *http << std::endl;
   examples::ServiceNotifier service;
   service.status("agents: " + *agents + ", api: " + *http);
@@ -147,6 +188,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
 
   stop_signal.wait();
   service.stopping();
+  stop_signal.on_hangup({});
   const int code = examples::drain_and_wait(
       kProgram, [&](auto done) { master.drain(options.drain_time, std::move(done)); });
   service.end();
@@ -159,13 +201,15 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
 
 int main(int argc, char** argv) {
   return examples::guarded(kProgram, [argc, argv] {
-    examples::StopSignal stop_signal;
+    examples::StopSignal stop_signal{examples::StopSignal::kTakesHangup};
     examples::CommandLine line{
         kProgram, "Takes probes over HTTP and gives them to agents over WebSocket.", kFooter};
     Options options;
     declare(line, options);
     if (!line.parse(argc, argv)) return line.exit_code();
     if (const auto fault = fault_of(options); !fault.empty())
+      return examples::usage_error(kProgram, fault);
+    if (const auto fault = read_tokens(options); !fault.empty())
       return examples::usage_error(kProgram, fault);
     return run(options, line.make_log(), stop_signal);
   });

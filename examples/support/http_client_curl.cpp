@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <strings.h>
 
+#include <array>
 #include <cctype>
 #include <cstring>
 #include <utility>
@@ -42,6 +43,7 @@ struct HttpClient::Impl {
   const StopSignal& stop_signal;
   CURLM* multi = nullptr;
   CURL* easy = nullptr;
+  std::array<char, CURL_ERROR_SIZE> words{};  // libcurl's, of what went wrong
   HttpBody body;
   bool signals_ignored = false;
   bool sent_whole = false;  // the body of a POST
@@ -74,11 +76,20 @@ struct HttpClient::Impl {
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &response);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+    words.front() = '\0';
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words.data());
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     if (!options.token.empty()) {
       curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BEARER));
       curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, options.token.c_str());
     }
     if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  }
+
+  // Of certificates libcurl knows more than its code tells.
+  std::string certificate_fault(CURLcode code) const {
+    if (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE) return {};
+    return std::string{" ("} + words.data() + "; --ca-file)";
   }
 
   // Waits for the connection, the body's next bytes or a signal.
@@ -113,7 +124,7 @@ struct HttpClient::Impl {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     // A master that refuses an upload early may close before it was all sent: its answer counts.
     if (code != CURLE_OK && (status < 400 || response.body.empty()))
-      throw Broken(options.base + ": " + curl_easy_strerror(code),
+      throw Broken(options.base + ": " + curl_easy_strerror(code) + certificate_fault(code),
                    code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
                        code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CONNECT_ERROR &&
                        code != CURLE_URL_MALFORMAT && code != CURLE_SSL_CACERT_BADFILE,

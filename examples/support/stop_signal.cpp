@@ -12,6 +12,7 @@
 #include <future>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "command_line.hpp"
 
@@ -21,21 +22,22 @@ namespace {
 // Ends the waiting thread; not a signal users send.
 constexpr int kQuit = SIGUSR2;
 
-sigset_t stop_signals() {
+sigset_t stop_signals(bool with_hangup) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, kQuit);
+  if (with_hangup) sigaddset(&set, SIGHUP);
   return set;
 }
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignal::StopSignal(bool takes_hangup) {
   fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  const auto set = stop_signals();
+  const auto set = stop_signals(takes_hangup);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
   thread_ = std::thread{[this, set] {
@@ -43,6 +45,11 @@ StopSignal::StopSignal() {
       int number = 0;
       if (sigwait(&set, &number) != 0) continue;
       if (number == kQuit) return;
+      if (number == SIGHUP) {
+        const std::lock_guard lock{hangup_mutex_};
+        if (hangup_) hangup_();
+        continue;
+      }
       const std::lock_guard lock{mutex_};
       if (stopped_) _exit(128 + number);
       stopped_ = true;
@@ -61,6 +68,11 @@ StopSignal::~StopSignal() {
 void StopSignal::wait() {
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [this] { return stopped_; });
+}
+
+void StopSignal::on_hangup(std::function<void()> function) {
+  const std::lock_guard lock{hangup_mutex_};
+  hangup_ = std::move(function);
 }
 
 bool StopSignal::stopped() const {

@@ -3,18 +3,13 @@
 
 #include "token_file.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <probekit/token_set.hpp>
 #include <stdexcept>
 
 namespace examples {
-namespace {
-
-constexpr std::size_t kTokenBytesMax = 4096;
-
-}  // namespace
 
 std::string read_token(const std::string& path) {
   const auto fail = [&path](const std::string& why) {
@@ -26,9 +21,7 @@ std::string read_token(const std::string& path) {
     const auto first = line.find_first_not_of(" \t\r");
     if (first == std::string::npos || line[first] == '#') continue;
     const auto token = line.substr(first, line.find_first_of(" \t\r", first) - first);
-    if (token.size() > kTokenBytesMax ||
-        !std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
-      fail("a token is at most 4096 visible ASCII characters");
+    if (!probekit::is_valid_token(token)) fail("a token is at most 512 visible ASCII characters");
     return token;
   }
   if (file.bad()) fail("cannot be read");

@@ -35,6 +35,7 @@ enum class errc {
   connection_failed,     ///< the peer could not be reached
   connection_lost,       ///< the peer was reached and then was not
   handshake_failed,      ///< the opening handshake was refused
+  unauthorized,          ///< the token is missing or not accepted
   rejected,              ///< the other side understood and said no
   name_in_use,           ///< another living agent holds this name
   protocol_violation,    ///< the peer broke the protocol

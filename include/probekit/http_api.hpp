@@ -17,19 +17,22 @@
 #include "probekit/export.hpp"
 #include "probekit/log.hpp"
 #include "probekit/probe_module.hpp"
+#include "probekit/token_set.hpp"
 
 namespace probekit {
 
 class Master;
 
 /// Without tokens anyone who reaches the port may do anything: so, unless `insecure`, only loopback
-/// is listened on and requests whose `Host` is not loopback are answered 403. A foreign `Origin`
-/// is always answered 403.
+/// is listened on and requests whose `Host` is not loopback are answered 403. With tokens a request
+/// that brings none of them is answered 401, but for `/healthz`, `/readyz` and the page at `/`,
+/// which tell nothing. A foreign `Origin` is always answered 403.
 struct HttpApiOptions {
-  std::string host = "127.0.0.1";  ///< an IP address; of loopback unless `insecure`
+  std::string host = "127.0.0.1";  ///< an IP address; without tokens of loopback unless `insecure`
   std::uint16_t port = 8766;       ///< 0 picks a free one
   // behaviour
-  bool insecure = false;  ///< any address may be listened on, any `Host` is served
+  std::shared_ptr<const TokenSet> tokens;  ///< bearer tokens; null: none is asked for
+  bool insecure = false;  ///< without tokens any address may be listened on, any `Host` is served
   /// Of `GET /probe`, beside builtin_probe_modules(); of the same name the first counts.
   std::vector<ProbeModule> modules;
   // limits

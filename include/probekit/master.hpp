@@ -27,6 +27,7 @@
 #include "probekit/probe_spec.hpp"
 #include "probekit/stores.hpp"
 #include "probekit/task.hpp"
+#include "probekit/token_set.hpp"
 #include "probekit/transport.hpp"
 
 namespace probekit {
@@ -35,6 +36,9 @@ struct MasterOptions {
   // behaviour
   std::string name;  ///< stable identity, 1 to 64 of A-Z a-z 0-9 . _ -; empty: the host's name
   ProbeKinds kinds;  ///< that specs may name
+  /// Who may come over a network, and under which names; null: anyone, under any. A token that is
+  /// taken out ends the sessions of those who came with it.
+  std::shared_ptr<const TokenSet> agent_tokens;
   // limits
   std::size_t send_buffer_limit = 1024 * 1024;  ///< unsent bytes to one agent
   /// Window of unacknowledged results an agent may send, 128 KiB at least.

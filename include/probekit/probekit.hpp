@@ -26,6 +26,7 @@
 #include "probekit/stores.hpp"
 #include "probekit/task.hpp"
 #include "probekit/task_queue.hpp"
+#include "probekit/token_set.hpp"
 #include "probekit/transport.hpp"
 #include "probekit/version.hpp"
 #include "probekit/websocket.hpp"

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -97,6 +98,10 @@ class PROBEKIT_EXPORT Connection {
   virtual void abort(CloseCode code, std::string_view text) = 0;
 
   virtual ConnectionFacts facts() const = 0;
+
+  /// The bearer token a newcomer brought, empty for none; nothing when the transport asks for none,
+  /// as that of one process does not.
+  virtual std::optional<std::string> token() const { return std::nullopt; }
 };
 
 /// Hears of arrivals, on the loop's thread.
@@ -104,6 +109,8 @@ class AcceptObserver {
  public:
   virtual ~AcceptObserver() = default;
   virtual void on_connection(std::unique_ptr<Connection> connection) = 0;
+  /// Asked first, with the token a newcomer brings, if any. False: 401.
+  virtual bool authorizes(std::string_view /*token*/) { return true; }
   /// True while a newcomer may enter; asked before the opening handshake is answered. False: 429
   /// with `Retry-After` of this many seconds.
   virtual bool admits(std::chrono::seconds& retry_after) = 0;
@@ -128,7 +135,8 @@ class PROBEKIT_EXPORT Connector {
   virtual ~Connector() = default;
   /// Tries the next master (in random order) once; `done` runs once, not inside this call, unless
   /// cancel() came first. *Errors*: connection_failed, handshake_failed (the text tells the HTTP
-  /// status), timed_out. The retry's delay a server asked for is in retry_after().
+  /// status), unauthorized (the token is missing or not accepted), timed_out. The retry's delay a
+  /// server asked for is in retry_after().
   virtual void connect(EventLoop& loop, Done done) = 0;
   virtual void cancel() = 0;
   /// The URL of the last attempt.

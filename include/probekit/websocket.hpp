@@ -37,6 +37,7 @@ struct WebSocketListenerOptions {
 
 struct WebSocketConnectorOptions {
   std::vector<std::string> urls;  ///< `ws://HOST[:PORT]/PATH`; tried in random order
+  std::string token;              ///< bearer token (RFC 6750) to come with; empty: none
   std::size_t message_bytes_max = 1024 * 1024;
   /// For the look-up, and all addresses it gives, each with its share.
   std::chrono::milliseconds handshake_timeout{10000};

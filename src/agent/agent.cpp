@@ -10,6 +10,7 @@
 #include <future>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -33,6 +34,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kThreadsMax = 64;
 constexpr std::size_t kOutboxBytesMin = 128 * 1024;
+constexpr std::chrono::seconds kUnauthorizedRetry{15};
 constexpr std::chrono::minutes kPauseTold{1};  // a full outbox is logged this often
 // Longer waits count as this; it keeps far from where time points overflow.
 constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
@@ -199,6 +201,7 @@ struct Agent::Impl final : private ConnectionObserver {
   std::unique_ptr<AgentSession> session;
   std::unique_ptr<Connection> connection;
   ConnectionFacts last_facts;
+  std::set<std::string> unauthorized_urls;  // masters that refused the token, and it was said
   SteadyTime last_facts_at{};
   SteadyTime opened_at{};
   TimerId timer = 0;
@@ -299,9 +302,16 @@ void Agent::Impl::connect() {
       url = connector->url();
     }
     if (!made) {
-      log(LogLevel::warn, "cannot connect: " + made.error().message(), {{"url", connector->url()}});
-      return connect_later(connector->retry_after());
+      // Only a person can change that: it is said once for each master, and asked again slowly.
+      const bool unauthorized = made.error().code() == errc::unauthorized;
+      const bool told = unauthorized && !unauthorized_urls.insert(connector->url()).second;
+      log(told           ? LogLevel::debug
+          : unauthorized ? LogLevel::error
+                         : LogLevel::warn,
+          "cannot connect: " + made.error().message(), {{"url", connector->url()}});
+      return connect_later(told ? kUnauthorizedRetry : connector->retry_after());
     }
+    unauthorized_urls.erase(connector->url());
     connection = std::move(*made);
     look_at_connection();
     opened_at = now();

@@ -18,7 +18,8 @@ struct Arrival {
   ApiContext& context;
   Exchange& exchange;
   const HttpRequest& request;
-  std::string name;  ///< what stands at the pattern's `*`
+  std::string name;      ///< what stands at the pattern's `*`
+  std::string token_id;  ///< of the token it came with (TokenGrant::id); empty: none was asked for
 
   std::shared_ptr<Answer> refuse(const Problem& problem) const {
     exchange.respond(to_response(problem));

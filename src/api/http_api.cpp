@@ -31,7 +31,7 @@ void require(bool fine, const char* what) {
 }
 
 void check(const HttpApiOptions& options) {
-  require(options.insecure || api::is_loopback_address(options.host),
+  require(options.tokens || options.insecure || api::is_loopback_address(options.host),
           "host: without tokens only a loopback address may be listened on");
   require(options.connections_max >= 1 && options.connections_max <= kConnectionsMax,
           "connections_max: not 1 to 65536");
@@ -48,12 +48,17 @@ std::shared_ptr<Answer> answer(api::ApiContext& context, Exchange& exchange,
     exchange.respond(api::to_response(problem));
     return nullptr;
   };
-  if (const auto refusal = api::guard(request, context.options.insecure)) return refuse(*refusal);
+  const auto& tokens = context.options.tokens;
+  const bool any_host = tokens || context.options.insecure;
+  if (const auto refusal = api::guard(request, any_host)) return refuse(*refusal);
   api::Routed routed = api::find_route(request.method, request.path());
+  const bool open = routed.route && routed.route->open;
+  const api::Authorization who = api::authorize(request, open ? nullptr : tokens.get());
+  if (who.refusal) return refuse(*who.refusal);
   if (!routed.route) return refuse(routed.problem);
   if (!routed.route->make) return refuse(api::unsupported(routed.route->unsupported));
   return routed.route->make(
-      api::Arrival{context, exchange, request, std::move(routed.route->name)});
+      api::Arrival{context, exchange, request, std::move(routed.route->name), who.token_id});
 }
 
 }  // namespace

@@ -6,16 +6,26 @@
 #include <arpa/inet.h>
 
 #include <string>
+#include <utility>
 
 #include "base/text.hpp"
 
 namespace probekit::api {
 namespace {
 
-/// The default port of http left out, in lower case.
-std::string normalized(std::string_view authority) {
-  if (ends_with(authority, ":80")) authority.remove_suffix(3);
+/// The scheme's default port left out, in lower case.
+std::string normalized(std::string_view authority, std::string_view port) {
+  if (ends_with(authority, port)) authority.remove_suffix(port.size());
   return to_lower(authority);
+}
+
+/// A proxy that ends TLS says how its client came. No page can make a browser say so for it: the
+/// header is not one that a request may carry to another origin unasked.
+bool is_own_origin(std::string_view origin, std::string_view host, bool behind_tls) {
+  const std::string_view scheme = behind_tls ? "https://" : "http://";
+  const std::string_view port = behind_tls ? ":443" : ":80";
+  return starts_with(origin, scheme) &&
+         normalized(origin.substr(scheme.size()), port) == normalized(host, port);
 }
 
 std::optional<Problem> check_framing(const HttpRequest& request) {
@@ -72,19 +82,45 @@ std::optional<Problem> guard(const HttpRequest& request, bool any_host) {
   if (!any_host && hosts == 1 && !is_loopback_authority(host)) {
     return problem(403, "the Host header must name a loopback address, as there are no tokens");
   }
+  const std::string* const proto = request.header("X-Forwarded-Proto");
+  const bool behind_tls = proto != nullptr && equal_ignoring_case(*proto, "https");
   for (const HttpHeader& header : request.headers) {
     if (!equal_ignoring_case(header.name, "Origin")) continue;
-    const std::string_view origin = header.value;
-    if (hosts == 1 && starts_with(origin, "http://") &&
-        normalized(origin.substr(7)) == normalized(host)) {
-      continue;
-    }
+    if (hosts == 1 && is_own_origin(header.value, host, behind_tls)) continue;
     return problem(403, "requests of another origin are refused");
   }
   if (request.method == "POST" && request.header("Idempotency-Key")) {
     return problem(400, "Idempotency-Key is not supported by this version");
   }
   return std::nullopt;
+}
+
+Authorization authorize(const HttpRequest& request, const TokenSet* tokens) {
+  Authorization result;
+  if (tokens == nullptr) return result;
+  const auto refuse = [&result](std::string detail, const char* challenge) {
+    result.refusal = problem(401, std::move(detail));
+    result.refusal->headers.push_back({"WWW-Authenticate", challenge});
+  };
+  // RFC 6750, 3: who brought no credentials is told no error code.
+  constexpr char kRealm[] = "Bearer realm=\"probekit\"";
+  constexpr char kInvalid[] = "Bearer realm=\"probekit\", error=\"invalid_token\"";
+  const std::size_t count = request.count("Authorization");
+  if (count == 0) {
+    refuse("a token is required: send the header \"Authorization: Bearer TOKEN\"", kRealm);
+    return result;
+  }
+  const std::string_view token = bearer_token(*request.header("Authorization"));
+  if (count > 1 || token.empty()) {
+    refuse("one Authorization header with a bearer token is required", kInvalid);
+    return result;
+  }
+  if (auto grant = tokens->find(token)) {
+    result.token_id = std::move(grant->id);
+  } else {
+    refuse("the token is not accepted", kInvalid);
+  }
+  return result;
 }
 
 }  // namespace probekit::api

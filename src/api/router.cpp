@@ -17,14 +17,15 @@ struct Entry {
   std::string_view pattern;  // `*` stands for one segment
   MakeAnswer make;
   std::string_view unsupported;
+  bool open = false;
 };
 
 constexpr Entry kEntries[] = {
-    {"GET", "/", get_page, {}},
-    {"GET", "/healthz", get_healthz, {}},
+    {"GET", "/", get_page, {}, true},
+    {"GET", "/healthz", get_healthz, {}, true},
     {"GET", "/metrics", get_metrics, {}},
     {"GET", "/probe", get_scrape_probe, {}},
-    {"GET", "/readyz", get_readyz, {}},
+    {"GET", "/readyz", get_readyz, {}, true},
     {"GET", "/v1/agents", list_agents, {}},
     {"GET", "/v1/agents/*", get_agent, {}},
     {"DELETE", "/v1/agents/*/drain", undrain_agent, {}},
@@ -81,7 +82,7 @@ Routed find_route(std::string_view method, std::string_view path) {
     std::string name;
     if (!matches(entry.pattern, path, name)) continue;
     if (entry.method == wanted) {
-      return Routed{Route{entry.make, entry.unsupported, std::move(name)}, {}};
+      return Routed{Route{entry.make, entry.unsupported, entry.open, std::move(name)}, {}};
     }
     if (!allow.empty()) allow += ", ";
     allow += entry.method;

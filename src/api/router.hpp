@@ -16,6 +16,7 @@ namespace probekit::api {
 struct Route {
   MakeAnswer make = nullptr;     ///< null: known to the contract, not to this version
   std::string_view unsupported;  ///< then: what to call it
+  bool open = false;             ///< needs no token: it tells nothing
   std::string name;              ///< the segment at `*`, decoded
 };
 

@@ -42,6 +42,8 @@ class ErrorCategory final : public std::error_category {
         return "connection lost";
       case errc::handshake_failed:
         return "opening handshake refused";
+      case errc::unauthorized:
+        return "token missing or not accepted";
       case errc::rejected:
         return "rejected";
       case errc::name_in_use:
@@ -86,6 +88,7 @@ reaction reaction_to(errc code) noexcept {
     case errc::batch_closed:
     case errc::closed:
     case errc::cancelled:
+    case errc::unauthorized:
     case errc::rejected:
     case errc::message_too_large:
     case errc::unsupported:

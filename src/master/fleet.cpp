@@ -24,6 +24,7 @@ using std::chrono::seconds;
 constexpr std::size_t kRecordsMax = 100'000;
 constexpr std::size_t kLostSessionsMax = 100'000;
 constexpr seconds kChallengeTime{5};
+constexpr seconds kNameRetryAfter{30};
 constexpr milliseconds kCpuSpanMin{1000};
 constexpr std::size_t kResumeSlice = 4096;
 
@@ -78,6 +79,11 @@ Fleet::Fleet(std::shared_ptr<MasterCore> core, EventLoop& loop, std::string stor
 Fleet::~Fleet() = default;
 
 void Fleet::start() {
+  if (core_->options.agent_tokens) {
+    token_watch_ = core_->options.agent_tokens->watch([this, weak = std::weak_ptr(core_)] {
+      if (const auto core = weak.lock()) core->post([this] { judge_tokens(); });
+    });
+  }
   dispatcher_.on_ready(core_->store->lanes());
   tick_after(milliseconds{0});
 }
@@ -117,6 +123,34 @@ void Fleet::abort_all() {
 }
 
 // -- arrival --------------------------------------------------------------------------------------
+
+bool Fleet::authorizes(std::string_view token) {
+  const auto& tokens = core_->options.agent_tokens;
+  return !tokens || tokens->find(token).has_value();
+}
+
+bool Fleet::may_be_called(const Link& link, const std::string& name) const {
+  const auto& tokens = core_->options.agent_tokens;
+  const std::optional<std::string> token = link.connection_->token();
+  if (!tokens || !token) return true;
+  const auto grant = tokens->find(*token);
+  return grant && grant->allows(name);
+}
+
+// The tokens were replaced: who could not come today goes, and its tasks wait for who may.
+void Fleet::judge_tokens() {
+  std::vector<std::uint64_t> ids;
+  for (const auto& one : links_) ids.push_back(one.first);
+  for (const std::uint64_t id : ids) {
+    Link* const link = find_link(id);
+    if (link == nullptr || link->ended_) continue;
+    const std::string& name = link->session_.hello().name;
+    const std::optional<std::string> token = link->connection_->token();
+    if (!token || (name.empty() ? authorizes(*token) : may_be_called(*link, name))) continue;
+    link->session_.close(CloseCode::policy, "its token is accepted no more");
+    process(*link);
+  }
+}
 
 bool Fleet::admits(std::chrono::seconds& retry_after) {
   if (draining_) {
@@ -158,6 +192,12 @@ void Fleet::admit(Link& link) {
   const protocol::Hello& hello = link.session_.hello();
   if (draining_) {
     link.session_.reject("draining", "this master is about to stop", kDrainRetryAfter);
+    return;
+  }
+  if (!may_be_called(link, hello.name)) {
+    link.session_.reject("name_not_allowed",
+                         "the token of this agent is not for the name `" + hello.name + '`',
+                         kNameRetryAfter);
     return;
   }
   std::unique_ptr<AgentRecord>& slot = records_[hello.name];

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void drain(std::chrono::milliseconds within, Drained done);
 
   void on_connection(std::unique_ptr<Connection> connection) override;
+  bool authorizes(std::string_view token) override;
   bool admits(std::chrono::seconds& retry_after) override;
 
   /// From any thread.
@@ -111,6 +113,8 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   // handshake
   void admit(Link& link);
+  bool may_be_called(const Link& link, const std::string& name) const;
+  void judge_tokens();
   void begin_challenge(AgentRecord& record, Link& newcomer);
   void judge_challenge(AgentRecord& record, SteadyTime due);
   void end_challenge(AgentRecord& record);
@@ -185,6 +189,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   std::unordered_map<SessionId, std::string> lost_sessions_;  // whose tasks are still waiting
   std::deque<SessionId> lost_session_order_;
 
+  std::shared_ptr<void> token_watch_;
   double admission_tokens_ = 0;
   SteadyTime admission_at_{};
 

@@ -25,9 +25,11 @@ class WebSocketConnection final : public Connection,
                                   private WebSocketStreamOwner,
                                   private LoopLink::Member {
  public:
-  /// Becomes the owner of `stream`, which has just opened. `log` may be null.
+  /// Becomes the owner of `stream`, which has just opened. `log` may be null. `token`: that of the
+  /// peer.
   WebSocketConnection(std::shared_ptr<LoopLink> link, std::shared_ptr<WebSocketStream> stream,
-                      std::chrono::milliseconds send_time_limit, std::shared_ptr<Log> log);
+                      std::chrono::milliseconds send_time_limit, std::shared_ptr<Log> log,
+                      std::string token = {});
   ~WebSocketConnection() override;
 
   void start(ConnectionObserver& observer) override;
@@ -36,11 +38,12 @@ class WebSocketConnection final : public Connection,
   void close(CloseCode code, std::string_view text) override;
   void abort(CloseCode code, std::string_view text) override;
   ConnectionFacts facts() const override;
+  std::optional<std::string> token() const override { return token_; }
 
  private:
   using Self = std::shared_ptr<WebSocketConnection*>;  // to null when destroyed
 
-  HandshakeAnswer on_request() override { return {}; }
+  HandshakeAnswer on_request(const std::string&) override { return {}; }
   void on_open() override {}
   void on_message(std::string message) override;
   void on_written() override;
@@ -61,6 +64,7 @@ class WebSocketConnection final : public Connection,
   std::shared_ptr<WebSocketStream> stream_;  // null once ended
   const std::chrono::milliseconds send_time_limit_;
   const std::shared_ptr<Log> log_;
+  const std::string token_;
   const Self self_;
   const std::string peer_;
 

@@ -16,6 +16,7 @@
 
 #include "base/event_loop_asio.hpp"
 #include "base/text.hpp"
+#include "probekit/token_set.hpp"
 #include "probekit/websocket.hpp"
 #include "transport/loop_link.hpp"
 #include "transport/name_lookup.hpp"
@@ -121,7 +122,7 @@ class Attempt final : public std::enable_shared_from_this<Attempt>,
   void finish(Answer answer);
   void let_go();
 
-  HandshakeAnswer on_request() override { return {}; }
+  HandshakeAnswer on_request(const std::string&) override { return {}; }
   void on_open() override;
   void on_message(std::string) override {}
   void on_written() override {}
@@ -243,6 +244,7 @@ void Attempt::connected(const asio::error_code& error) {
     stream_options.message_bytes_max = options_.message_bytes_max;
     stream_options.random = options_.random;
     stream_options.log = options_.log;
+    stream_options.token = options_.token;
     stream_ = make_client_stream(*link_->loop(), descriptor, stream_options, url_.host, url_.port,
                                  url_.resource);
     stream_->set_owner(this);
@@ -261,6 +263,12 @@ void Attempt::on_open() {
 void Attempt::on_ended(const WebSocketStreamEnd& end) {
   stream_.reset();
   retry_after_ = end.retry_after;
+  if (end.http_status == 401) {
+    return fail(errc::unauthorized,
+                options_.token.empty()
+                    ? "the master asks for a token; give one with --token-file (HTTP 401)"
+                    : "the master does not accept the token of --token-file (HTTP 401)");
+  }
   if (end.http_status != 0) {
     return fail(errc::handshake_failed, "the server refused the handshake: HTTP " +
                                             std::to_string(end.http_status) + ' ' +
@@ -369,6 +377,9 @@ std::unique_ptr<Connector> make_websocket_connector(WebSocketConnectorOptions op
   if (options.send_time_limit.count() <= 0) reject_option("send_time_limit is not positive");
   if (options.receive_buffer_bytes > 1024 * 1024 * 1024) {
     reject_option("receive_buffer_bytes is over 1 GiB");
+  }
+  if (!options.token.empty() && !is_valid_token(options.token)) {
+    reject_option("token is not 1 to 512 characters of visible ASCII");
   }
   if (!options.random) options.random = system_random();
   return std::make_unique<WebSocketConnector>(std::move(options), std::move(look_up));

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/event_loop_asio.hpp"
+#include "probekit/token_set.hpp"
 #include "probekit/websocket.hpp"
 #include "transport/loop_link.hpp"
 #include "transport/tcp_socket.hpp"
@@ -72,9 +73,10 @@ class Newcomer final : public WebSocketStreamOwner {
 
   void begin() { stream_->begin(); }
   std::shared_ptr<WebSocketStream> release() { return std::exchange(stream_, nullptr); }
+  const std::string& token() const noexcept { return token_; }
 
  private:
-  HandshakeAnswer on_request() override;
+  HandshakeAnswer on_request(const std::string& authorization) override;
   void on_open() override;
   void on_message(std::string) override {}
   void on_written() override {}
@@ -82,6 +84,7 @@ class Newcomer final : public WebSocketStreamOwner {
 
   Acceptor& acceptor_;
   std::shared_ptr<WebSocketStream> stream_;
+  std::string token_;
 };
 
 class Acceptor final : public std::enable_shared_from_this<Acceptor>, private LoopLink::Member {
@@ -98,7 +101,7 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Lo
   void stop();
 
   // For newcomers.
-  HandshakeAnswer judge();
+  HandshakeAnswer judge(const std::string& token);
   void welcome(Newcomer& newcomer);
   void forget(Newcomer& newcomer) { newcomers_.erase(&newcomer); }
 
@@ -124,7 +127,11 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Lo
   std::uint64_t troubles_ = 0;
 };
 
-HandshakeAnswer Newcomer::on_request() { return acceptor_.judge(); }
+HandshakeAnswer Newcomer::on_request(const std::string& authorization) {
+  token_ = bearer_token(authorization);
+  return acceptor_.judge(token_);
+}
+
 void Newcomer::on_open() { acceptor_.welcome(*this); }
 void Newcomer::on_ended(const WebSocketStreamEnd&) {
   stream_.reset();  // it lingers by itself
@@ -220,11 +227,15 @@ void Acceptor::back_off(const asio::error_code& error) {
   });
 }
 
-HandshakeAnswer Acceptor::judge() {
+HandshakeAnswer Acceptor::judge(const std::string& token) {
   if (observer_ == nullptr) return {503, "the master takes no more connections", {}};
   try {
     HandshakeAnswer answer;
-    if (!observer_->admits(answer.retry_after)) {
+    if (!observer_->authorizes(token)) {
+      // 401 comes before 429: who may not enter takes no honest newcomer's place.
+      answer.status = 401;
+      answer.reason = token.empty() ? "a bearer token is required" : "the token is not accepted";
+    } else if (!observer_->admits(answer.retry_after)) {
       answer.status = 429;
       answer.reason = "too many newcomers, come again later";
     }
@@ -239,11 +250,12 @@ HandshakeAnswer Acceptor::judge() {
 
 void Acceptor::welcome(Newcomer& newcomer) {
   const auto self = shared_from_this();
+  std::string token = newcomer.token();
   auto stream = newcomer.release();
   forget(newcomer);
   try {
-    auto connection = std::make_unique<WebSocketConnection>(link_, std::move(stream),
-                                                            options_.send_time_limit, options_.log);
+    auto connection = std::make_unique<WebSocketConnection>(
+        link_, std::move(stream), options_.send_time_limit, options_.log, std::move(token));
     observer_->on_connection(std::move(connection));
   } catch (const std::exception& failure) {
     warn("a newcomer was not taken", failure.what());

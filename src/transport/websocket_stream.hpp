@@ -28,6 +28,7 @@ struct WebSocketStreamOptions {
   std::chrono::milliseconds handshake_timeout{0};  ///< 0: the owner keeps the time
   std::shared_ptr<RandomSource> random;            ///< for masking keys; not null
   std::shared_ptr<Log> log;                        ///< may be null
+  std::string token;                               ///< that a client brings; empty: none
 };
 
 /// What a server says to a well-formed opening handshake.
@@ -51,8 +52,9 @@ struct WebSocketStreamEnd {
 /// any of these. Must not throw.
 class WebSocketStreamOwner {
  public:
-  /// Servers only. Everything about the request is right; may it enter?
-  virtual HandshakeAnswer on_request() = 0;
+  /// Servers only. Everything about the request is right; may it enter? `authorization`: of its
+  /// header, or empty.
+  virtual HandshakeAnswer on_request(const std::string& authorization) = 0;
   /// The opening handshake is done. Messages wait for resume(), but for those that came with it.
   virtual void on_open() = 0;
   virtual void on_message(std::string message) = 0;

@@ -143,6 +143,9 @@ class Response : public ws::http::parser::response {
       // RFC 7231, 6.5.15; RFC 6455, 4.4.
       text += "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     }
+    if (status == ws::http::status_code::unauthorized) {
+      text += "WWW-Authenticate: Bearer realm=\"probekit\"\r\n";  // RFC 6750, 3
+    }
     if (!get_header("Retry-After").empty()) {
       text += "Retry-After: " + get_header("Retry-After") + "\r\n";
     }
@@ -358,7 +361,7 @@ bool Stream::judge() {
   if (owner_ == nullptr) {
     answer = {503, "the master takes no more connections", std::chrono::seconds(0)};
   } else {
-    answer = owner_->on_request();
+    answer = owner_->on_request(get_request_header("Authorization"));
   }
   if (answer.status == 101) {
     ws::lib::error_code error;
@@ -572,6 +575,7 @@ std::shared_ptr<WebSocketStream> make_client_stream(EventLoop& loop, int descrip
   auto stream = std::make_shared<Stream>(false, asio_context(loop), options, nullptr);
   stream->adopt(descriptor, stream);
   stream->set_uri(std::make_shared<ws::uri>(false, host, port, resource));
+  if (!options.token.empty()) stream->append_header("Authorization", "Bearer " + options.token);
   return stream;
 }
 

@@ -30,12 +30,13 @@ TEST_CASE("help names every flag, version the version", "[programs]") {
   const std::vector<std::vector<std::string>> flags{
       {"--agents", "--api", "--store", "--name", "--max-queued", "--results-kept", "--attempts-max",
        "--time-to-first-message", "--send-buffer-limit", "--send-time-limit",
-       "--heartbeat-interval", "--dead-after", "--resume-grace", "--drain-time", "--insecure"},
+       "--heartbeat-interval", "--dead-after", "--resume-grace", "--drain-time", "--insecure",
+       "--agent-token-file", "--api-token-file"},
       {"--master", "--name", "--tag", "--concurrency", "--queue", "--threads", "--per-host",
-       "--dns-server", "--allow", "--deny", "--drain-time"},
+       "--dns-server", "--allow", "--deny", "--drain-time", "--token-file"},
       {"--json", "--timeout", "--allow", "--deny"},
       {"--api", "--name", "--kind", "--label", "--timeout", "--agents", "--priority", "--out",
-       "--follow", "--cancel-on-interrupt"}};
+       "--follow", "--cancel-on-interrupt", "--token-file", "--ca-file"}};
   for (std::size_t i = 0; i < kPrograms.size(); ++i) {
     CAPTURE(kPrograms[i]);
     const Ran help = run({kPrograms[i], "--help"});
@@ -67,6 +68,12 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
   const std::string bad_flag = folder.path() + "/flag.json";
   write(bad_value, R"({"max-queued":0})");
   write(bad_flag, R"({"insecure":"perhaps"})");
+  const std::string tokens = folder.path() + "/tokens";
+  const std::string no_tokens = folder.path() + "/no_tokens";
+  const std::string bad_tokens = folder.path() + "/bad_tokens";
+  write(tokens, "# two\nsecret-1\nsecret-2\n");
+  write(no_tokens, "# none\n");
+  write(bad_tokens, "secret-1\nsecret-2 a b\n");
   using Named = std::vector<std::string>;
   const std::vector<std::pair<std::vector<std::string>, Named>> cases{
       {{"probekit-master", "--no-such-flag"}, {"--no-such-flag"}},
@@ -132,7 +139,13 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-agent", "--allow", "10.0.0.0/33"}, {"--allow"}},
       {{"probekit-agent", "--deny", "everything"}, {"--deny"}},
       {{"probekit-agent", "--dns-server", "dns.example"}, {"--dns-server", "dns.example"}},
-      {{"probekit-agent", "--token-file", "x"}, {"--token-file"}},
+      {{"probekit-agent", "--token-file", "/none"}, {"--token-file", "/none", "No such file"}},
+      {{"probekit-agent", "--token-file", tokens}, {"--token-file", tokens, "line 3"}},
+      {{"probekit-import", "x", "--token-file", no_tokens}, {"--token-file", no_tokens}},
+      {{"probekit-master", "--agent-token-file", no_tokens}, {"--agent-token-file", no_tokens}},
+      {{"probekit-master", "--api-token-file", bad_tokens}, {bad_tokens + ": line 2"}},
+      {{"probekit-master", "--api", "0.0.0.0:0", "--agent-token-file", tokens},
+       {"--api", "--insecure", "--api-token-file"}},
       {{"probekit-probe"}, {"TARGET"}},
       {{"probekit-probe", "example.com"}, {"example.com"}},
       {{"probekit-probe", "--timeout", "0s", "http://127.0.0.1/"}, {"--timeout"}},
