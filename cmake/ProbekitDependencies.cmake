@@ -51,8 +51,12 @@ endif()
 find_path(PROBEKIT_WEBSOCKETPP_INCLUDE_DIR websocketpp/version.hpp DOC "Folder of websocketpp/")
 mark_as_advanced(PROBEKIT_WEBSOCKETPP_INCLUDE_DIR)
 
+find_package(OpenSSL QUIET)
+
 set(PROBEKIT_WITH_WEBSOCKET OFF)
-if(PROBEKIT_WEBSOCKETPP_INCLUDE_DIR)
+if(PROBEKIT_WEBSOCKETPP_INCLUDE_DIR AND NOT OpenSSL_FOUND)
+  message(STATUS "probekit::websocket is not built: OpenSSL was not found")
+elseif(PROBEKIT_WEBSOCKETPP_INCLUDE_DIR)
   # Asio 1.33 removed the interfaces websocketpp 0.8.2 is written against.
   if(PROBEKIT_ASIO_VERSION GREATER_EQUAL 103300)
     message(FATAL_ERROR

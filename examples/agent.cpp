@@ -35,7 +35,6 @@ struct Options {
   std::vector<std::string> allow;
   std::vector<std::string> deny;
   std::chrono::milliseconds drain_time{30s};
-  std::string ca_file;
   std::string token_file;
   probekit::WebSocketConnectorOptions connector;
   probekit::AgentOptions agent;
@@ -61,7 +60,8 @@ void declare(examples::CommandLine& line, Options& options) {
   line.texts("--deny", options.deny, "CIDR", "addresses that may not; repeatable");
   line.duration("--drain-time", options.drain_time, 0ms,
                 "for a graceful end after SIGINT or SIGTERM");
-  line.unsupported("--ca-file");
+  line.text("--ca-file", options.connector.ca_file, "FILE [the system's]",
+            "certification authorities, for wss://");
   line.text("--token-file", options.token_file, "FILE", "the token the master asks for");
 }
 
@@ -69,7 +69,6 @@ void declare(examples::CommandLine& line, Options& options) {
 std::string fault_of_url(const std::string& url) {
   // What may hold a password is not shown.
   const std::string flag = "--master: " + (url.find('@') == url.npos ? "'" + url + "'" : "the url");
-  if (url.rfind("wss://", 0) == 0) return flag + " needs TLS, and this version has only ws://";
   try {
     probekit::WebSocketConnectorOptions alone;
     alone.urls = {url};
@@ -88,6 +87,12 @@ std::string fault_of(Options& options) {
   if (options.connector.urls.empty()) options.connector.urls = {"ws://127.0.0.1:8765/ws"};
   for (const auto& url : options.connector.urls)
     if (auto fault = fault_of_url(url); !fault.empty()) return fault;
+  try {
+    probekit::make_websocket_connector(options.connector);
+  } catch (const std::invalid_argument& error) {
+    // Each url was found to be fine.
+    return "--ca-file: " + std::string{error.what()};
+  }
   if (!options.token_file.empty())
     options.connector.token = examples::read_token(options.token_file);
   if (options.agent.name.empty()) options.agent.name = examples::host_name();

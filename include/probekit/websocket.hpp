@@ -36,8 +36,11 @@ struct WebSocketListenerOptions {
 };
 
 struct WebSocketConnectorOptions {
-  std::vector<std::string> urls;  ///< `ws://HOST[:PORT]/PATH`; tried in random order
-  std::string token;              ///< bearer token (RFC 6750) to come with; empty: none
+  /// `ws://HOST[:PORT]/PATH` or `wss://...`; tried in random order. TLS is 1.2 at least, and the
+  /// server's certificate must be valid for HOST.
+  std::vector<std::string> urls;
+  std::string ca_file;  ///< PEM, of the authorities that are trusted; empty: the system's
+  std::string token;    ///< bearer token (RFC 6750) to come with; empty: none
   std::size_t message_bytes_max = 1024 * 1024;
   /// For the look-up, and all addresses it gives, each with its share.
   std::chrono::milliseconds handshake_timeout{10000};

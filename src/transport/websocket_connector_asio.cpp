@@ -21,6 +21,7 @@
 #include "transport/loop_link.hpp"
 #include "transport/name_lookup.hpp"
 #include "transport/tcp_socket.hpp"
+#include "transport/tls_context.hpp"
 #include "transport/websocket_connection.hpp"
 #include "transport/websocket_connector.hpp"
 #include "transport/websocket_stream.hpp"
@@ -36,6 +37,7 @@ constexpr std::size_t kReasonBytesMax = 200;
 
 struct Url {
   std::string text;
+  bool tls = false;
   std::string host;  // as written: an IPv6 address in brackets
   std::uint16_t port = 80;
   std::string resource;  // path and query
@@ -55,13 +57,14 @@ Url parse_url(const std::string& text) {
     if (c <= ' ' || c > '~') reject("has a character that is not printable ASCII");
   }
   const std::string scheme = to_lower(text.substr(0, std::min<std::size_t>(text.find("://"), 16)));
-  if (scheme == "wss") reject("begins with wss://, and this build has no TLS");
-  if (scheme != "ws" || text.find("://") == std::string::npos) {
-    reject("does not begin with ws://");
-  }
   Url url;
+  url.tls = scheme == "wss";
+  if ((scheme != "ws" && !url.tls) || text.find("://") == std::string::npos) {
+    reject("does not begin with ws:// or wss://");
+  }
+  if (url.tls) url.port = 443;
   url.text = text;
-  const std::size_t begin = 5;
+  const std::size_t begin = scheme.size() + 3;
   const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
   std::string authority = text.substr(begin, end - begin);
   url.resource = text.substr(end);
@@ -104,9 +107,13 @@ class Attempt final : public std::enable_shared_from_this<Attempt>,
                       private WebSocketStreamOwner,
                       private LoopLink::Member {
  public:
-  Attempt(const WebSocketConnectorOptions& options, Url url, std::shared_ptr<LoopLink> link,
-          Connector::Done done)
-      : options_(options), url_(std::move(url)), link_(std::move(link)), done_(std::move(done)) {}
+  Attempt(const WebSocketConnectorOptions& options, Url url, std::shared_ptr<TlsContext> tls,
+          std::shared_ptr<LoopLink> link, Connector::Done done)
+      : options_(options),
+        url_(std::move(url)),
+        tls_(std::move(tls)),
+        link_(std::move(link)),
+        done_(std::move(done)) {}
 
   /// `lookup` is the one of the host that is still under way, or null; holds the new one after.
   void start(std::shared_ptr<NameLookup>& lookup, const LookUp& look_up);
@@ -131,6 +138,7 @@ class Attempt final : public std::enable_shared_from_this<Attempt>,
 
   const WebSocketConnectorOptions options_;
   const Url url_;
+  const std::shared_ptr<TlsContext> tls_;  // null: ws://
   const std::shared_ptr<LoopLink> link_;
   Connector::Done done_;  // null once called or cancelled
   bool ended_ = false;    // what comes of it is known, though done_ may not have run yet
@@ -236,7 +244,8 @@ void Attempt::connected(const asio::error_code& error) {
     last_error_ = asio::error_code(asio::error::connection_refused).message();
     return connect_next();
   }
-  stage_ = "waiting for the opening handshake";
+  stage_ = tls_ ? "waiting for the handshakes of TLS and WebSocket"
+                : "waiting for the opening handshake";
   try {
     const int descriptor = socket_->release();
     socket_.reset();
@@ -245,6 +254,7 @@ void Attempt::connected(const asio::error_code& error) {
     stream_options.random = options_.random;
     stream_options.log = options_.log;
     stream_options.token = options_.token;
+    stream_options.tls = tls_;
     stream_ = make_client_stream(*link_->loop(), descriptor, stream_options, url_.host, url_.port,
                                  url_.resource);
     stream_->set_owner(this);
@@ -274,7 +284,9 @@ void Attempt::on_ended(const WebSocketStreamEnd& end) {
                                             std::to_string(end.http_status) + ' ' +
                                             printable(end.http_reason));
   }
+  if (!end.tls_fault.empty()) last_error_ = "TLS: " + end.tls_fault;
   if (!addresses_.empty()) return connect_next();
+  if (!end.tls_fault.empty()) return fail(errc::handshake_failed, last_error_);
   fail(errc::handshake_failed,
        "the connection ended during the handshake" +
            (end.reason.error ? ": " + end.reason.error.message() : std::string()));
@@ -321,7 +333,17 @@ class WebSocketConnector final : public Connector {
  public:
   WebSocketConnector(WebSocketConnectorOptions options, LookUp look_up)
       : options_(std::move(options)), look_up_(std::move(look_up)) {
-    for (const std::string& url : options_.urls) urls_.push_back(parse_url(url));
+    bool secure = !options_.ca_file.empty();
+    for (const std::string& url : options_.urls) {
+      urls_.push_back(parse_url(url));
+      secure = secure || urls_.back().tls;
+    }
+    if (!secure) return;
+    try {
+      tls_ = make_tls_client_context(options_.ca_file);
+    } catch (const std::invalid_argument& fault) {
+      reject_option(fault.what());
+    }
   }
   ~WebSocketConnector() override { cancel(); }
 
@@ -330,7 +352,8 @@ class WebSocketConnector final : public Connector {
     if (!link_ || link_->loop() != &loop) link_ = LoopLink::make(loop);
     const Url& url = next_url();
     url_ = url.text;
-    attempt_ = std::make_shared<Attempt>(options_, url, link_, std::move(done));
+    attempt_ =
+        std::make_shared<Attempt>(options_, url, url.tls ? tls_ : nullptr, link_, std::move(done));
     attempt_->start(lookups_[url.host], look_up_);
   }
 
@@ -356,6 +379,7 @@ class WebSocketConnector final : public Connector {
   const WebSocketConnectorOptions options_;
   const LookUp look_up_;
   std::vector<Url> urls_;
+  std::shared_ptr<TlsContext> tls_;
   std::size_t next_ = 0;
   std::map<std::string, std::shared_ptr<NameLookup>> lookups_;  // the last of each host
   std::shared_ptr<LoopLink> link_;

@@ -20,6 +20,7 @@
 #include "transport/loop_link.hpp"
 #include "transport/tcp_socket.hpp"
 #include "transport/websocket_connection.hpp"
+#include "transport/websocket_listener.hpp"
 #include "transport/websocket_stream.hpp"
 
 namespace probekit {
@@ -89,12 +90,14 @@ class Newcomer final : public WebSocketStreamOwner {
 
 class Acceptor final : public std::enable_shared_from_this<Acceptor>, private LoopLink::Member {
  public:
-  Acceptor(const WebSocketListenerOptions& options, EventLoop& loop, AcceptObserver& observer)
+  Acceptor(const WebSocketListenerOptions& options, const std::shared_ptr<TlsContext>& tls,
+           EventLoop& loop, AcceptObserver& observer)
       : options_(options), link_(LoopLink::make(loop)), observer_(&observer) {
     stream_options_.message_bytes_max = options.message_bytes_max;
     stream_options_.handshake_timeout = options.handshake_timeout;
     stream_options_.random = options.random;
     stream_options_.log = options.log;
+    stream_options_.tls = tls;
   }
 
   Expected<std::string> start();
@@ -158,8 +161,8 @@ Expected<std::string> Acceptor::start() {
   link_->add(*this);
   accept();
   const bool bracketed = endpoint.address().is_v6();
-  return (bracketed ? "ws://[" : "ws://") + options_.host + (bracketed ? "]:" : ":") +
-         std::to_string(bound.port()) + "/ws";
+  return std::string(stream_options_.tls ? "wss://" : "ws://") + (bracketed ? "[" : "") +
+         options_.host + (bracketed ? "]:" : ":") + std::to_string(bound.port()) + "/ws";
 }
 
 void Acceptor::stop() {
@@ -280,12 +283,13 @@ void Acceptor::warn(const std::string& what, const std::string& why) {
 
 class WebSocketListener final : public Listener {
  public:
-  explicit WebSocketListener(WebSocketListenerOptions options) : options_(std::move(options)) {}
+  WebSocketListener(WebSocketListenerOptions options, std::shared_ptr<TlsContext> tls)
+      : options_(std::move(options)), tls_(std::move(tls)) {}
   ~WebSocketListener() override { stop(); }
 
   Expected<std::string> start(EventLoop& loop, AcceptObserver& observer) override {
     stop();
-    auto acceptor = std::make_shared<Acceptor>(options_, loop, observer);
+    auto acceptor = std::make_shared<Acceptor>(options_, tls_, loop, observer);
     auto url = acceptor->start();
     if (url) acceptor_ = std::move(acceptor);
     return url;
@@ -298,6 +302,7 @@ class WebSocketListener final : public Listener {
 
  private:
   const WebSocketListenerOptions options_;
+  const std::shared_ptr<TlsContext> tls_;
   std::shared_ptr<Acceptor> acceptor_;
 };
 
@@ -308,6 +313,11 @@ class WebSocketListener final : public Listener {
 }  // namespace
 
 std::unique_ptr<Listener> make_websocket_listener(WebSocketListenerOptions options) {
+  return make_websocket_listener(std::move(options), nullptr);
+}
+
+std::unique_ptr<Listener> make_websocket_listener(WebSocketListenerOptions options,
+                                                  std::shared_ptr<TlsContext> tls) {
   asio::error_code error;
   asio::ip::make_address(options.host, error);
   if (error) reject_option("host is not an IP address: \"" + options.host + '"');
@@ -319,7 +329,7 @@ std::unique_ptr<Listener> make_websocket_listener(WebSocketListenerOptions optio
     options.connections_per_address_max = options.connections_max;
   }
   if (!options.random) options.random = system_random();
-  return std::make_unique<WebSocketListener>(std::move(options));
+  return std::make_unique<WebSocketListener>(std::move(options), std::move(tls));
 }
 
 }  // namespace probekit

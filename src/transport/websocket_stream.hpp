@@ -3,7 +3,8 @@
 #pragma once
 
 /// \file
-/// One WebSocket over one TCP connection (RFC 6455), from the opening handshake to the last byte.
+/// One WebSocket over one TCP connection (RFC 6455), with or without TLS, from the first handshake
+/// to the last byte.
 /// The seam behind which the WebSocket library hides: connections, the listener and the connector
 /// are written against it. On the loop's thread only.
 
@@ -18,6 +19,7 @@
 #include "probekit/event_loop.hpp"
 #include "probekit/log.hpp"
 #include "probekit/transport.hpp"
+#include "transport/tls_context.hpp"
 
 namespace probekit {
 
@@ -29,6 +31,7 @@ struct WebSocketStreamOptions {
   std::shared_ptr<RandomSource> random;            ///< for masking keys; not null
   std::shared_ptr<Log> log;                        ///< may be null
   std::string token;                               ///< that a client brings; empty: none
+  std::shared_ptr<TlsContext> tls;                 ///< null: no TLS
 };
 
 /// What a server says to a well-formed opening handshake.
@@ -45,6 +48,7 @@ struct WebSocketStreamEnd {
   bool timed_out = false;   ///< the opening handshake
   int http_status = 0;      ///< of the answer a client got; 0: none
   std::string http_reason;  ///< untrusted
+  std::string tls_fault;    ///< why TLS was not agreed on; empty: it was, or the network's fault
   std::chrono::seconds retry_after{0};
 };
 

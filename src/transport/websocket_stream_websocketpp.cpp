@@ -26,6 +26,7 @@
 #include "base/text.hpp"
 #include "probekit/version.hpp"
 #include "transport/close_text.hpp"
+#include "transport/tls_channel_asio.hpp"
 #include "transport/websocket_stream.hpp"
 
 namespace probekit {
@@ -157,15 +158,60 @@ class Response : public ws::http::parser::response {
   }
 };
 
-/// The library shuts down both directions, after which the kernel answers whatever still arrives
-/// with a reset. Only ours is at its end; Stream::settle() sees to the other.
+/// What the library reads from and writes to: a TCP socket, or TLS over it.
 class Socket : public ws::transport::asio::basic_socket::connection {
  public:
+  using executor_type = asio::ip::tcp::socket::executor_type;
+
+  /// After init_asio(), before start().
+  void secure(std::shared_ptr<TlsContext> context, const std::string& peer) {
+    tls_ = make_tls_channel(get_raw_socket(), std::move(context), peer);
+  }
+  const TlsChannel* tls() const noexcept { return tls_.get(); }
+  bool is_secure() const noexcept { return tls_ != nullptr; }
+
+  // -- a stream of Asio's -------------------------------------------------------------------------
+  executor_type get_executor() { return get_raw_socket().get_executor(); }
+
+  template <class Buffers, class Handler>
+  void async_read_some(const Buffers& buffers, Handler&& handler) {
+    if (tls_) {
+      tls_->read_some({asio::buffer_sequence_begin(buffers), asio::buffer_sequence_end(buffers)},
+                      std::forward<Handler>(handler));
+    } else {
+      get_raw_socket().async_read_some(buffers, std::forward<Handler>(handler));
+    }
+  }
+
+  template <class Buffers, class Handler>
+  void async_write_some(const Buffers& buffers, Handler&& handler) {
+    if (tls_) {
+      tls_->write_some({asio::buffer_sequence_begin(buffers), asio::buffer_sequence_end(buffers)},
+                       std::forward<Handler>(handler));
+    } else {
+      get_raw_socket().async_write_some(buffers, std::forward<Handler>(handler));
+    }
+  }
+
+  // -- what the library asks of a socket ----------------------------------------------------------
+  Socket& get_socket() { return *this; }
+
+  void post_init(ws::transport::asio::socket::init_handler done) {
+    if (!tls_) return done(ws::lib::error_code());
+    tls_->handshake([done = std::move(done)](const asio::error_code& error) { done(error); });
+  }
+
+  /// The library shuts down both directions, after which the kernel answers whatever still arrives
+  /// with a reset. Only ours is at its end; Stream::settle() sees to the other.
   void async_shutdown(ws::transport::asio::socket::shutdown_handler done) {
     asio::error_code error;
+    if (tls_) tls_->say_end(get_shared());
     get_raw_socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
     done(error);
   }
+
+ private:
+  std::unique_ptr<TlsChannel> tls_;
 };
 
 struct SocketPolicy : ws::transport::asio::basic_socket::endpoint {
@@ -192,6 +238,7 @@ struct Config : ws::config::core {
     typedef type::response_type response_type;
     typedef SocketPolicy socket_type;
 
+    static const long timeout_socket_post_init = 0;  // the owner of a client keeps the time
     static const bool enable_multithreading = false;
   };
   typedef ws::transport::asio::endpoint<transport_config> transport_type;
@@ -482,6 +529,7 @@ WebSocketStreamEnd Stream::describe_end() const {
   end.opened = opened_;
   const std::error_code error = get_ec();
   end.timed_out = error == ws::error::make_error_code(ws::error::open_handshake_timeout);
+  if (tls() != nullptr && !tls()->established()) end.tls_fault = tls()->fault();
   if (!server_) {
     end.http_status = static_cast<int>(get_response_code());
     end.http_reason = get_response_msg();
@@ -565,6 +613,7 @@ std::shared_ptr<WebSocketStream> make_server_stream(EventLoop& loop, int descrip
                                                     std::shared_ptr<void> ticket) {
   auto stream = std::make_shared<Stream>(true, asio_context(loop), options, std::move(ticket));
   stream->adopt(descriptor, stream);
+  if (options.tls) stream->secure(options.tls, {});
   return stream;
 }
 
@@ -574,7 +623,10 @@ std::shared_ptr<WebSocketStream> make_client_stream(EventLoop& loop, int descrip
                                                     const std::string& resource) {
   auto stream = std::make_shared<Stream>(false, asio_context(loop), options, nullptr);
   stream->adopt(descriptor, stream);
-  stream->set_uri(std::make_shared<ws::uri>(false, host, port, resource));
+  if (options.tls) {
+    stream->secure(options.tls, host.front() == '[' ? host.substr(1, host.size() - 2) : host);
+  }
+  stream->set_uri(std::make_shared<ws::uri>(options.tls != nullptr, host, port, resource));
   if (!options.token.empty()) stream->append_header("Authorization", "Bearer " + options.token);
   return stream;
 }

@@ -12,8 +12,10 @@
 #include "probekit/transport.hpp"
 #include "probekit/websocket.hpp"
 #include "support/catch.hpp"
+#include "support/https_test_server_openssl.hpp"
 #include "support/run_until.hpp"
 #include "support/transport_world.hpp"
+#include "transport/websocket_listener.hpp"
 
 namespace {
 
@@ -52,6 +54,30 @@ struct TappedTransport {
   }
 
   MemoryNetwork network;
+};
+
+struct TlsTransport {
+  std::unique_ptr<Listener> make_listener() {
+    WebSocketListenerOptions options;
+    options.port = 0;
+    return make_websocket_listener(options,
+                                   make_tls_server_context(files().certificate(), files().key()));
+  }
+  std::unique_ptr<Connector> make_connector(const std::string& url) {
+    WebSocketConnectorOptions options;
+    options.urls = {url};
+    options.ca_file = authority().file();
+    return make_websocket_connector(options);
+  }
+
+  static const TestAuthority& authority() {
+    static const TestAuthority made;
+    return made;
+  }
+  static const CertificateFiles& files() {
+    static const CertificateFiles made(authority(), {"127.0.0.1", false});
+    return made;
+  }
 };
 
 template <class Transport, bool kTwoLoops>
@@ -107,10 +133,13 @@ using TappedOneLoop = World<TappedTransport, false>;
 using TappedTwoLoops = World<TappedTransport, true>;
 using WebSocketOneLoop = World<WebSocketTransport, false>;
 using WebSocketTwoLoops = World<WebSocketTransport, true>;
+using TlsOneLoop = World<TlsTransport, false>;
+using TlsTwoLoops = World<TlsTransport, true>;
 
-#define EVERY_TRANSPORT \
-  MemoryOneLoop, MemoryTwoLoops, TappedOneLoop, TappedTwoLoops, WebSocketOneLoop, WebSocketTwoLoops
-#define TRANSPORTS_ON_TWO_LOOPS MemoryTwoLoops, TappedTwoLoops, WebSocketTwoLoops
+#define EVERY_TRANSPORT                                                           \
+  MemoryOneLoop, MemoryTwoLoops, TappedOneLoop, TappedTwoLoops, WebSocketOneLoop, \
+      WebSocketTwoLoops, TlsOneLoop, TlsTwoLoops
+#define TRANSPORTS_ON_TWO_LOOPS MemoryTwoLoops, TappedTwoLoops, WebSocketTwoLoops, TlsTwoLoops
 
 std::string pattern(std::size_t size, std::size_t seed) {
   std::string text(size, '\0');

@@ -33,7 +33,7 @@ named() {
     "$(grep -rlE "#include <($1)" src include examples tests --include='*.cpp' --include='*.hpp' |
       grep -vE "_($2)(_test)?\.(c|h)pp$" | grep -vE "$3" || true)"
 }
-named 'asio[./]' 'asio|websocketpp' '^tests/consumer/host/'
+named 'asio[./]' 'asio|websocketpp|openssl' '^tests/consumer/host/'
 named 'websocketpp/' 'websocketpp' '^$'
 named 'rapidjson/' 'rapidjson|websocketpp' '^tests/consumer/host/'
 named 'curl/' 'curl' '^$'

@@ -283,6 +283,9 @@ TEST_CASE("the programs come with tokens, and say once what is wrong with one",
   master.process().signal(SIGHUP);
   run_until([&] { return count(paris.process().errors(), "HTTP 401") > 0; });
   CHECK_THAT(master.process().errors(), Contains("its token is accepted no more"));
+  write(own, "new-secret\n");
+  AgentProcess next("tokyo-1", master.agents_url(), {"--token-file", own});
+  next.wait_until_connected();
   CHECK(import({"--token-file", clients}).first == 0);
   write(own, "client-secret\n");
   CHECK(import({"--token-file", own}).first == 1);

@@ -18,6 +18,7 @@
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -61,6 +62,18 @@ Cert make_cert(EVP_PKEY* key, const std::string& common_name, long from, long un
   return cert;
 }
 
+// Returns the path.
+std::string write_file(const std::function<void(std::FILE*)>& write) {
+  const char* folder = std::getenv("TMPDIR");
+  std::string path = std::string(folder == nullptr ? "/tmp" : folder) + "/probekit-tls-XXXXXX";
+  const int fd = mkstemp(path.data());
+  std::FILE* const out = fd < 0 ? nullptr : fdopen(fd, "w");
+  if (out == nullptr) throw std::runtime_error("cannot write " + path);
+  write(out);
+  std::fclose(out);
+  return path;
+}
+
 int choose_http11(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
                   unsigned in_size, void*) {
   static const unsigned char kOurs[] = "\x08http/1.1";
@@ -92,16 +105,38 @@ TestAuthority::TestAuthority() : impl_(std::make_unique<Impl>()) {
   extend(cert, NID_key_usage, "critical,keyCertSign");
   X509_sign(cert, impl_->key.get(), EVP_sha256());
 
-  const char* folder = std::getenv("TMPDIR");
-  file_ = std::string(folder == nullptr ? "/tmp" : folder) + "/probekit-ca-XXXXXX";
-  const int fd = mkstemp(file_.data());
-  std::FILE* const out = fd < 0 ? nullptr : fdopen(fd, "w");
-  if (out == nullptr) throw std::runtime_error("cannot write " + file_);
-  PEM_write_X509(out, cert);
-  std::fclose(out);
+  file_ = write_file([cert](std::FILE* out) { PEM_write_X509(out, cert); });
 }
 
 TestAuthority::~TestAuthority() { unlink(file_.c_str()); }
+
+namespace {
+
+Cert issue(const TestAuthority& authority, const TestCertificate& certificate, EVP_PKEY* key) {
+  Cert cert = make_cert(key, "probekit test", -2 * kDay, certificate.expired ? -kDay : 20 * kDay);
+  X509_set_issuer_name(cert.get(), X509_get_subject_name(authority.impl().cert.get()));
+  const bool ip = std::isdigit(static_cast<unsigned char>(certificate.name.back())) != 0;
+  extend(cert.get(), NID_subject_alt_name, (ip ? "IP:" : "DNS:") + certificate.name);
+  X509_sign(cert.get(), authority.impl().key.get(), EVP_sha256());
+  return cert;
+}
+
+}  // namespace
+
+CertificateFiles::CertificateFiles(const TestAuthority& authority,
+                                   const TestCertificate& certificate) {
+  const Key key = make_key();
+  const Cert cert = issue(authority, certificate, key.get());
+  certificate_ = write_file([&](std::FILE* out) { PEM_write_X509(out, cert.get()); });
+  key_ = write_file([&](std::FILE* out) {
+    PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  });
+}
+
+CertificateFiles::~CertificateFiles() {
+  unlink(certificate_.c_str());
+  unlink(key_.c_str());
+}
 
 struct HttpsTestServer::Impl {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
@@ -111,12 +146,7 @@ struct HttpsTestServer::Impl {
 HttpsTestServer::HttpsTestServer(const TestAuthority& authority, const Certificate& certificate)
     : impl_(std::make_unique<Impl>()), listener_(bound_socket(SOCK_STREAM, "127.0.0.1", 0)) {
   const Key key = make_key();
-  const Cert cert =
-      make_cert(key.get(), "probekit test", -2 * kDay, certificate.expired ? -kDay : 20 * kDay);
-  X509_set_issuer_name(cert.get(), X509_get_subject_name(authority.impl().cert.get()));
-  const bool ip = std::isdigit(static_cast<unsigned char>(certificate.name.back())) != 0;
-  extend(cert.get(), NID_subject_alt_name, (ip ? "IP:" : "DNS:") + certificate.name);
-  X509_sign(cert.get(), authority.impl().key.get(), EVP_sha256());
+  const Cert cert = issue(authority, certificate, key.get());
   SSL_CTX_use_certificate(impl_->context, cert.get());
   SSL_CTX_use_PrivateKey(impl_->context, key.get());
   SSL_CTX_set_alpn_select_cb(impl_->context, &choose_http11, nullptr);

@@ -31,12 +31,29 @@ class TestAuthority {
   std::string file_;
 };
 
+struct TestCertificate {
+  std::string name = "localhost";  ///< a DNS name, or an IP address
+  bool expired = false;            ///< it ended yesterday
+};
+
+/// A certificate and its key in temporary files, for servers that read such.
+class CertificateFiles {
+ public:
+  CertificateFiles(const TestAuthority& authority, const TestCertificate& certificate);
+  ~CertificateFiles();
+  CertificateFiles(const CertificateFiles&) = delete;
+  CertificateFiles& operator=(const CertificateFiles&) = delete;
+  const std::string& certificate() const noexcept { return certificate_; }
+  const std::string& key() const noexcept { return key_; }
+
+ private:
+  std::string certificate_;
+  std::string key_;
+};
+
 class HttpsTestServer {
  public:
-  struct Certificate {
-    std::string name = "localhost";  ///< a DNS name, or an IP address
-    bool expired = false;            ///< it ended yesterday
-  };
+  using Certificate = TestCertificate;
   HttpsTestServer(const TestAuthority& authority, const Certificate& certificate);
   ~HttpsTestServer();
 

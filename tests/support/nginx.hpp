@@ -20,6 +20,31 @@ struct NginxOptions {
   int send_timeout_seconds = 5;  ///< send_timeout and proxy_send_timeout
 };
 
+/// docs/nginx.conf as it is shipped, filled in.
+struct ShippedNginxOptions {
+  std::string server_name = "localhost";
+  std::string certificate;
+  std::string key;
+  std::uint16_t agents_port = 0;  ///< the master's
+  std::uint16_t api_port = 0;
+};
+
+class ShippedNginx {
+ public:
+  explicit ShippedNginx(const ShippedNginxOptions& options);
+  ~ShippedNginx();
+
+  std::uint16_t agents_port() const noexcept { return agents_port_; }
+  std::uint16_t api_port() const noexcept { return api_port_; }
+  std::string errors() const;
+
+ private:
+  TemporaryFolder folder_;
+  std::uint16_t agents_port_;
+  std::uint16_t api_port_;
+  std::unique_ptr<Process> process_;
+};
+
 class Nginx {
  public:
   explicit Nginx(const NginxOptions& options);
