@@ -3,6 +3,7 @@
 
 #include "tapped_transport.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,7 @@ class TappedConnection final : public Connection, private probekit::ConnectionOb
   void close(CloseCode code, std::string_view text) override { inner_->close(code, text); }
   void abort(CloseCode code, std::string_view text) override { inner_->abort(code, text); }
   probekit::ConnectionFacts facts() const override { return inner_->facts(); }
+  std::optional<std::string> token() const override { return inner_->token(); }
 
  private:
   // The host may destroy this object inside any of these calls: they are the last thing done.
@@ -67,6 +69,7 @@ class TappedListener final : public probekit::Listener, private probekit::Accept
   void on_connection(std::unique_ptr<Connection> connection) override {
     observer_->on_connection(std::make_unique<TappedConnection>(std::move(connection), tap_));
   }
+  bool authorizes(std::string_view token) override { return observer_->authorizes(token); }
   bool admits(std::chrono::seconds& retry_after) override { return observer_->admits(retry_after); }
 
   const Tap tap_;

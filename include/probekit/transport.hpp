@@ -101,7 +101,7 @@ class PROBEKIT_EXPORT Connection {
 
   /// The bearer token a newcomer brought, empty for none; nothing when the transport asks for none,
   /// as that of one process does not.
-  virtual std::optional<std::string> token() const { return std::nullopt; }
+  virtual std::optional<std::string> token() const = 0;
 };
 
 /// Hears of arrivals, on the loop's thread.
@@ -110,7 +110,7 @@ class AcceptObserver {
   virtual ~AcceptObserver() = default;
   virtual void on_connection(std::unique_ptr<Connection> connection) = 0;
   /// Asked first, with the token a newcomer brings, if any. False: 401.
-  virtual bool authorizes(std::string_view /*token*/) { return true; }
+  virtual bool authorizes(std::string_view token) = 0;
   /// True while a newcomer may enter; asked before the opening handshake is answered. False: 429
   /// with `Retry-After` of this many seconds.
   virtual bool admits(std::chrono::seconds& retry_after) = 0;

@@ -270,6 +270,7 @@ class MemoryConnection final : public Connection {
   void close(CloseCode code, std::string_view text) override { end_->close(code, text); }
   void abort(CloseCode code, std::string_view text) override { end_->abort(code, text); }
   ConnectionFacts facts() const override { return end_->facts(); }
+  std::optional<std::string> token() const override { return std::nullopt; }
 
  private:
   const std::shared_ptr<MemoryEnd> end_;

@@ -46,6 +46,7 @@ class ScriptedMaster final : private AcceptObserver, private ConnectionObserver 
 
  private:
   void on_connection(std::unique_ptr<Connection> connection) override;
+  bool authorizes(std::string_view) override { return true; }
   bool admits(std::chrono::seconds&) override { return true; }
   void on_message(std::string message) override;
   void on_writable() override {}
