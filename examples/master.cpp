@@ -3,6 +3,7 @@
 
 // probekit-master: takes orders over HTTP and gives them to agents over WebSocket.
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -162,8 +163,18 @@ std::optional<int> find_hosts(Options& options) {
   return std::nullopt;
 }
 
+// Each agent, each client and each stranger takes a descriptor; the usual first limit of 1024 is
+// for programs that use select(2).
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);  // else what there is must do
+}
+
 int run(Options& options, const std::shared_ptr<probekit::Log>& log,
         examples::StopSignal& stop_signal) {
+  raise_descriptor_limit();
   if (const auto code = read_modules(options)) return *code;
   if (const auto code = find_hosts(options)) return *code;
   options.master.log = options.websocket.log = options.http.log = log;

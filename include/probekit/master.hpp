@@ -48,6 +48,8 @@ struct MasterOptions {
   /// (1 MiB, one message, for each that does not keep to its window).
   std::size_t uncommitted_bytes_max = 64 * 1024 * 1024;
   std::size_t handshakes_per_second = 500;
+  /// Connections that have not said hello; at it the oldest is closed for the newest.
+  std::size_t newcomers_max = 1024;
   // timing
   std::chrono::milliseconds time_to_first_message{10'000};  ///< 1 ms to 1 h
   std::chrono::milliseconds heartbeat_interval{15'000};     ///< to 10 min; jittered by a tenth
@@ -315,10 +317,13 @@ struct MasterStatus {
   LoopLag loop_lag;
   std::chrono::microseconds store_latency_p50{0};
   std::chrono::microseconds store_latency_p99{0};
-  std::uint64_t results_duplicate = 0;  ///< repeated: acknowledged, counted, dropped
-  std::uint64_t results_unknown = 0;    ///< of tasks nobody knows: likewise
-  std::uint64_t returns_not_held = 0;   ///< tasks returned by who did not have them: likewise
-  std::uint64_t results_malformed = 0;  ///< unusable: the task ended with failure internal
+  std::uint64_t results_duplicate = 0;       ///< repeated: acknowledged, counted, dropped
+  std::uint64_t results_unknown = 0;         ///< of tasks nobody knows: likewise
+  std::uint64_t returns_not_held = 0;        ///< tasks returned by who did not have them: likewise
+  std::uint64_t results_malformed = 0;       ///< unusable: the task ended with failure internal
+  std::uint64_t newcomers_unauthorized = 0;  ///< answered 401
+  std::uint64_t newcomers_deferred = 0;      ///< answered 429
+  std::uint64_t newcomers_dropped = 0;       ///< closed before hello: silent, slow, or in the way
   bool draining = false;
   Diagnosis diagnosis;
 };

@@ -114,6 +114,9 @@ class AcceptObserver {
   /// True while a newcomer may enter; asked before the opening handshake is answered. False: 429
   /// with `Retry-After` of this many seconds.
   virtual bool admits(std::chrono::seconds& retry_after) = 0;
+  /// A newcomer was closed before its opening handshake was done: it took too long, or its place
+  /// was needed.
+  virtual void on_dropped() {}
 };
 
 /// *Threads*: start() and stop() on the loop's thread, or before the loop runs.

@@ -28,6 +28,9 @@ struct WebSocketListenerOptions {
   std::size_t connections_max = 16384;          ///< further ones are closed at once
   /// Of these; 0: as many as connections_max. Behind nginx all agents have one address.
   std::size_t connections_per_address_max = 0;
+  /// Of these, in their opening handshake; at it the oldest is closed for the newest, so that who
+  /// says nothing keeps nobody out.
+  std::size_t newcomers_max = 1024;
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds send_time_limit{20000};  ///< no progress for so long: closed `stalled`
   // injected

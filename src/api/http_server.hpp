@@ -103,6 +103,8 @@ struct HttpServerOptions {
 struct HttpCounters {
   std::array<std::uint64_t, 5> responses{};  ///< by class: 1xx to 5xx
   std::uint64_t refused = 0;                 ///< connections beyond connections_max
+  /// Connections ended because their first request's head did not come in time.
+  std::uint64_t dropped = 0;
 };
 
 /// *Threads*: all calls on the loop's thread, or before it runs.

@@ -42,6 +42,8 @@ constexpr int kBacklog = 1024;
 constexpr int kAcceptsPerRound = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kSweepInterval{1000};
+// The library looks at a clock of its own.
+constexpr std::chrono::milliseconds kLateSlack{100};
 // What a streamed response asks Answer::read() for at a time, at most.
 constexpr std::size_t kStreamBlock = 32 * 1024;
 
@@ -88,6 +90,7 @@ struct Client {
   int socket = -1;
   MicrohttpdExchange* exchange = nullptr;   // none between requests
   SteadyTime head_due = SteadyTime::max();  // while a request's head is to come
+  bool served = false;                      // a request, at least
 };
 
 class MicrohttpdExchange final : public Exchange {
@@ -627,7 +630,10 @@ void MicrohttpdServer::on_completed(void* self, MHD_Connection* connection, void
   const auto* server = static_cast<const MicrohttpdServer*>(self);
   Client& client = client_of(connection);
   client.exchange = nullptr;
-  client.head_due = server->loop_.now() + server->options_.idle_timeout;
+  if (client.head_due == SteadyTime::max()) {  // else its head never came whole
+    client.served = true;
+    client.head_due = server->loop_.now() + server->options_.idle_timeout;
+  }
   delete static_cast<MicrohttpdExchange*>(std::exchange(*exchange, nullptr));
 }
 
@@ -643,6 +649,10 @@ void MicrohttpdServer::on_connection(void* self, MHD_Connection* connection, voi
     *context = client;
     server->clients_.insert(client);
   } else {
+    // By the library, by the sweep, or by a client that gave up at the last moment.
+    const bool late = client->head_due != SteadyTime::max() &&
+                      server->loop_.now() + kLateSlack >= client->head_due;
+    if (late && !client->served) ++server->counters_.dropped;
     server->clients_.erase(client);
     delete client;
   }

@@ -210,7 +210,13 @@ void write_status(json::Writer& writer, const MasterStatus& status, const ApiFac
   writer.end_object();
   writer.key("api").begin_object();
   writer.member("connections", api.connections);
+  writer.member("dropped", api.connections_dropped);
   writer.member("uploads", api.uploads);
+  writer.end_object();
+  writer.key("newcomers").begin_object();
+  writer.member("unauthorized", status.newcomers_unauthorized);
+  writer.member("deferred", status.newcomers_deferred);
+  writer.member("dropped", status.newcomers_dropped);
   writer.end_object();
   writer.key("loop_lags").begin_object();
   write_lag(writer, "master", status.loop_lag);

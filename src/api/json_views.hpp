@@ -26,6 +26,7 @@ void write_agent(json::Writer& writer, const AgentSnapshot& agent);
 struct ApiFacts {
   std::size_t connections = 0;
   std::size_t connections_max = 0;
+  std::uint64_t connections_dropped = 0;  ///< no request in time
   std::size_t uploads = 0;
   std::size_t uploads_max = 0;
   std::size_t line_bytes_max = 0;

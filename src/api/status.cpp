@@ -13,6 +13,7 @@ namespace probekit::api {
 ApiFacts api_facts(const ApiContext& context) {
   ApiFacts facts;
   facts.connections = context.server->connections();
+  facts.connections_dropped = context.server->counters().dropped;
   facts.connections_max = context.options.connections_max;
   facts.uploads = context.uploads;
   facts.uploads_max = context.options.uploads_max;

@@ -55,6 +55,7 @@ void AgentLink::on_message(std::string message) {
     fleet_.refuse_name(newcomer);
   }
   session_.on_message(message, fleet_.now(), fleet_.system_now());
+  if (!fleet_.unnamed_.empty()) fleet_.unnamed_.erase(id_);
   fleet_.process(*this);
 }
 
@@ -120,13 +121,16 @@ void Fleet::abort_all() {
     end_challenge(*one.second);
   }
   links_.clear();
+  unnamed_.clear();
 }
 
 // -- arrival --------------------------------------------------------------------------------------
 
 bool Fleet::authorizes(std::string_view token) {
   const auto& tokens = core_->options.agent_tokens;
-  return !tokens || tokens->find(token).has_value();
+  if (!tokens || tokens->find(token).has_value()) return true;
+  ++newcomers_unauthorized_;
+  return false;
 }
 
 bool Fleet::may_be_called(const Link& link, const std::string& name) const {
@@ -146,7 +150,8 @@ void Fleet::judge_tokens() {
     if (link == nullptr || link->ended_) continue;
     const std::string& name = link->session_.hello().name;
     const std::optional<std::string> token = link->connection_->token();
-    if (!token || (name.empty() ? authorizes(*token) : may_be_called(*link, name))) continue;
+    if (!token || may_be_called(*link, name)) continue;
+    if (name.empty() && core_->options.agent_tokens->find(*token)) continue;
     link->session_.close(CloseCode::policy, "its token is accepted no more");
     process(*link);
   }
@@ -165,6 +170,7 @@ bool Fleet::admits(std::chrono::seconds& retry_after) {
     admission_tokens_ -= 1;
     return true;
   }
+  ++newcomers_deferred_;
   // Spread over some seconds, so that those refused together do not come back together.
   retry_after = seconds{1 + static_cast<std::int64_t>(core_->options.random->below(5))};
   return false;
@@ -180,12 +186,24 @@ void Fleet::on_connection(std::unique_ptr<Connection> connection) {
   session.heartbeat_interval = options.heartbeat_interval;
   session.dead_after = options.dead_after;
   session.resume_grace = options.resume_grace;
+  make_room();
   const std::uint64_t id = ++last_link_;
   auto link = std::make_unique<Link>(*this, id, std::move(connection), std::move(session), now());
   Link& made = *link;
   links_.emplace(id, std::move(link));
+  unnamed_.insert(id);
   made.connection_->start(made);
   arm(made);
+}
+
+// Whoever opens connections and says nothing keeps no agent out.
+void Fleet::make_room() {
+  if (unnamed_.size() < core_->options.newcomers_max) return;
+  Link& oldest = *find_link(*unnamed_.begin());
+  ++newcomers_dropped_;
+  const std::string why = "too many connections have not said hello";
+  leave(oldest, CloseCode::silent, why, true);
+  oldest.connection_->abort(CloseCode::silent, why);
 }
 
 void Fleet::admit(Link& link) {
@@ -627,6 +645,7 @@ void Fleet::on_timer(std::uint64_t link_id) {
   if (due && at >= *due) {
     sample(*link);
     link->session_.on_wakeup(at);
+    if (link->session_.closing() && unnamed_.count(link_id) != 0) ++newcomers_dropped_;
   }
   process(*link);
 }
@@ -691,6 +710,7 @@ void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
 // The link's part in its record, and the line that tells why.
 void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local) {
   link.ended_ = true;
+  unnamed_.erase(link.id_);
   if (link.timer_ != 0) loop_.cancel(link.timer_);
   link.timer_ = 0;
   const std::string peer = link.connection_->facts().peer;

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -87,6 +88,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void on_connection(std::unique_ptr<Connection> connection) override;
   bool authorizes(std::string_view token) override;
   bool admits(std::chrono::seconds& retry_after) override;
+  void on_dropped() override { ++newcomers_dropped_; }
 
   /// From any thread.
   void on_ready(const std::vector<Lane>& lanes) override;
@@ -115,6 +117,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void admit(Link& link);
   bool may_be_called(const Link& link, const std::string& name) const;
   void judge_tokens();
+  void make_room();
   void begin_challenge(AgentRecord& record, Link& newcomer);
   void judge_challenge(AgentRecord& record, SteadyTime due);
   void end_challenge(AgentRecord& record);
@@ -190,6 +193,10 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   std::deque<SessionId> lost_session_order_;
 
   std::shared_ptr<void> token_watch_;
+  std::set<std::uint64_t> unnamed_;  // links that have not said hello, in order of arrival
+  std::uint64_t newcomers_unauthorized_ = 0;
+  std::uint64_t newcomers_deferred_ = 0;
+  std::uint64_t newcomers_dropped_ = 0;
   double admission_tokens_ = 0;
   SteadyTime admission_at_{};
 

@@ -151,6 +151,9 @@ MasterStatus Fleet::status() {
   status.results_unknown = results_unknown_;
   status.returns_not_held = returns_not_held_;
   status.results_malformed = intake_.malformed();
+  status.newcomers_unauthorized = newcomers_unauthorized_;
+  status.newcomers_deferred = newcomers_deferred_;
+  status.newcomers_dropped = newcomers_dropped_;
   return status;
 }
 

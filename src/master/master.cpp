@@ -58,6 +58,7 @@ MasterOptions completed(MasterOptions options) {
   require(options.uncommitted_bytes_max >= protocol::kResultsBytesMin,
           "uncommitted_bytes_max: at least 131072");
   require(options.handshakes_per_second >= 1, "handshakes_per_second: at least 1");
+  require(options.newcomers_max >= 1, "newcomers_max: at least 1");
   require(options.time_to_first_message > milliseconds{0}, "time_to_first_message: more than 0");
   require(options.time_to_first_message <= kTimeMax, "time_to_first_message: at most 1 h");
   require(options.heartbeat_interval > milliseconds{0}, "heartbeat_interval: more than 0");

@@ -62,8 +62,8 @@ class Acceptor;
 // A stream until it is open, refused or gone.
 class Newcomer final : public WebSocketStreamOwner {
  public:
-  Newcomer(Acceptor& acceptor, std::shared_ptr<WebSocketStream> stream)
-      : acceptor_(acceptor), stream_(std::move(stream)) {
+  Newcomer(Acceptor& acceptor, std::uint64_t serial, std::shared_ptr<WebSocketStream> stream)
+      : acceptor_(acceptor), serial_(serial), stream_(std::move(stream)) {
     stream_->set_owner(this);
   }
   ~Newcomer() {
@@ -74,6 +74,7 @@ class Newcomer final : public WebSocketStreamOwner {
 
   void begin() { stream_->begin(); }
   std::shared_ptr<WebSocketStream> release() { return std::exchange(stream_, nullptr); }
+  std::uint64_t serial() const noexcept { return serial_; }
   const std::string& token() const noexcept { return token_; }
 
  private:
@@ -84,6 +85,7 @@ class Newcomer final : public WebSocketStreamOwner {
   void on_ended(const WebSocketStreamEnd& end) override;
 
   Acceptor& acceptor_;
+  const std::uint64_t serial_;
   std::shared_ptr<WebSocketStream> stream_;
   std::string token_;
 };
@@ -106,7 +108,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Lo
   // For newcomers.
   HandshakeAnswer judge(const std::string& token);
   void welcome(Newcomer& newcomer);
-  void forget(Newcomer& newcomer) { newcomers_.erase(&newcomer); }
+  void forget(Newcomer& newcomer) { newcomers_.erase(newcomer.serial()); }
+  void dropped();
 
  private:
   void loop_ended() noexcept override { stop(); }
@@ -125,7 +128,8 @@ class Acceptor final : public std::enable_shared_from_this<Acceptor>, private Lo
   tcp::endpoint peer_;  // of the connection being accepted
   TimerId backoff_ = 0;
   const std::shared_ptr<Census> census_ = std::make_shared<Census>();
-  std::map<Newcomer*, std::unique_ptr<Newcomer>> newcomers_;
+  std::map<std::uint64_t, std::unique_ptr<Newcomer>> newcomers_;  // in order of arrival
+  std::uint64_t last_newcomer_ = 0;
   std::optional<SteadyTime> warned_at_;
   std::uint64_t troubles_ = 0;
 };
@@ -136,8 +140,9 @@ HandshakeAnswer Newcomer::on_request(const std::string& authorization) {
 }
 
 void Newcomer::on_open() { acceptor_.welcome(*this); }
-void Newcomer::on_ended(const WebSocketStreamEnd&) {
+void Newcomer::on_ended(const WebSocketStreamEnd& end) {
   stream_.reset();  // it lingers by itself
+  if (end.timed_out) acceptor_.dropped();
   acceptor_.forget(*this);
 }
 
@@ -216,9 +221,15 @@ void Acceptor::admit(tcp::socket socket, const tcp::endpoint& peer) {
   auto ticket = std::make_shared<Ticket>(census_, std::move(address));
   const int descriptor = socket.release();
   auto stream = make_server_stream(*link_->loop(), descriptor, stream_options_, std::move(ticket));
-  auto newcomer = std::make_unique<Newcomer>(*this, std::move(stream));
+  if (newcomers_.size() >= options_.newcomers_max) {
+    warn("a newcomer was closed for a newer one", "newcomers_max is reached");
+    newcomers_.erase(newcomers_.begin());
+    dropped();
+  }
+  const std::uint64_t serial = ++last_newcomer_;
+  auto newcomer = std::make_unique<Newcomer>(*this, serial, std::move(stream));
   Newcomer& begun = *newcomer;
-  newcomers_.emplace(&begun, std::move(newcomer));
+  newcomers_.emplace(serial, std::move(newcomer));
   begun.begin();
 }
 
@@ -249,6 +260,10 @@ HandshakeAnswer Acceptor::judge(const std::string& token) {
     warn("a newcomer could not be judged", "not a std::exception");
   }
   return {500, "the master failed", {}};
+}
+
+void Acceptor::dropped() {
+  if (observer_ != nullptr) observer_->on_dropped();
 }
 
 void Acceptor::welcome(Newcomer& newcomer) {
@@ -323,6 +338,7 @@ std::unique_ptr<Listener> make_websocket_listener(WebSocketListenerOptions optio
   if (error) reject_option("host is not an IP address: \"" + options.host + '"');
   if (options.message_bytes_max == 0) reject_option("message_bytes_max is 0");
   if (options.connections_max == 0) reject_option("connections_max is 0");
+  if (options.newcomers_max == 0) reject_option("newcomers_max is 0");
   if (options.handshake_timeout.count() <= 0) reject_option("handshake_timeout is not positive");
   if (options.send_time_limit.count() <= 0) reject_option("send_time_limit is not positive");
   if (options.connections_per_address_max == 0) {

@@ -141,7 +141,6 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-agent", "--deny", "everything"}, {"--deny"}},
       {{"probekit-agent", "--dns-server", "dns.example"}, {"--dns-server", "dns.example"}},
       {{"probekit-agent", "--token-file", "/none"}, {"--token-file", "/none", "No such file"}},
-      {{"probekit-agent", "--token-file", tokens}, {"--token-file", tokens, "line 3"}},
       {{"probekit-import", "x", "--token-file", no_tokens}, {"--token-file", no_tokens}},
       {{"probekit-master", "--agent-token-file", no_tokens}, {"--agent-token-file", no_tokens}},
       {{"probekit-master", "--api-token-file", bad_tokens}, {bad_tokens + ": line 2"}},
