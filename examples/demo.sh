@@ -39,7 +39,7 @@ if [ -n "${PROBEKIT_BIN_DIR:-}" ]; then
 else
   sh "$root/cmake/install_packages.sh" \
     g++ cmake ninja-build pkg-config libasio-dev libwebsocketpp-dev rapidjson-dev \
-    libcurl4-openssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev
+    libcurl4-openssl-dev libssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev
   # A folder of its own: one that was configured by hand may be for another generator.
   build=${PROBEKIT_BUILD_DIR:-$root/build}/demo
   generator=
