@@ -27,6 +27,14 @@ demo() {
 }
 expect_code() { [ "$code" -eq "$1" ] || fail "ended with $code, not $1"; }
 expect() { grep -qxE "$2" "$folder/$1" || fail "no line '$2' in its $1"; }
+# expect_failures KIND:COUNT...: these and no others.
+expect_failures() {
+  for failure in "$@"; do
+    expect out "(failures)? +${failure#*:} ${failure%:*}"
+  done
+  lines=$(sed -n '/^failures/,/^agents/p' "$folder/out" | grep -vc '^agents')
+  [ "$lines" -eq $# ] || fail "$lines kinds of failure, not $#"
+}
 nothing_left() {
   [ -z "$(ls -A "$folder/tmp")" ] || fail "left files: $(ls "$folder/tmp")"
   # nginx wipes its environment, but names its folder on its command line. The brackets keep grep
@@ -54,7 +62,7 @@ case $case in
     expect err 'batch [^ ]+: accepted 214, rejected 0'
     expect out 'accepted   214 = done 214 \+ expired 0 \+ cancelled 0'
     expect out 'verdicts   passed 205, failed 9'
-    expect out 'failures   dns 2, connect 1, tls 1, timeout 1, protocol 1, assertion 2, denied 1'
+    expect_failures dns:2 connect:1 tls:1 timeout:1 protocol:1 assertion:2 denied:1
     expect out 'duration( +[0-9]+\.[0-9]{2}){4}'
     ;;
   file)
@@ -66,7 +74,7 @@ case $case in
     expect err '.*/list:4: .+'
     expect err 'batch [^ ]+: accepted 3, rejected 1'
     expect out 'accepted   3 = done 3 \+ expired 0 \+ cancelled 0'
-    expect out 'failures   connect 2, timeout 1'
+    expect_failures connect:2 timeout:1
     ;;
   interrupted)
     start_hanging_page
