@@ -38,7 +38,7 @@ struct HttpApiOptions {
   // limits
   /// 1 to 65536; one more is answered 503 and closed. Each needs at most 64 KiB, and 200 KiB more
   /// while it reads results, 2 MiB more while it uploads or reads the metrics (which 8 may at
-  /// once).
+  /// once), 32 MiB more while it puts a schedule, which counts as an upload.
   std::size_t connections_max = 1024;
   std::size_t uploads_max = 16;  ///< at once, at least 1; one more is answered 429
   /// Of an import, 256 bytes to 1 MiB; a longer line is rejected, the others are not.

@@ -36,11 +36,19 @@ std::shared_ptr<Answer> post_probe(const Arrival& arrival);
 std::shared_ptr<Answer> get_probe(const Arrival& arrival);
 
 std::shared_ptr<Answer> post_batch(const Arrival& arrival);
+std::shared_ptr<Answer> post_targets(const Arrival& arrival);
+std::shared_ptr<Answer> close_batch(const Arrival& arrival);
 std::shared_ptr<Answer> list_batches(const Arrival& arrival);
 std::shared_ptr<Answer> get_batch(const Arrival& arrival);
 std::shared_ptr<Answer> delete_batch(const Arrival& arrival);
 std::shared_ptr<Answer> get_summary(const Arrival& arrival);
 std::shared_ptr<Answer> get_results(const Arrival& arrival);
+
+std::shared_ptr<Answer> list_schedules(const Arrival& arrival);
+std::shared_ptr<Answer> put_schedule(const Arrival& arrival);
+std::shared_ptr<Answer> get_schedule(const Arrival& arrival);
+std::shared_ptr<Answer> delete_schedule(const Arrival& arrival);
+std::shared_ptr<Answer> get_schedule_results(const Arrival& arrival);
 
 std::shared_ptr<Answer> list_agents(const Arrival& arrival);
 std::shared_ptr<Answer> get_agent(const Arrival& arrival);
@@ -50,7 +58,7 @@ std::shared_ptr<Answer> undrain_agent(const Arrival& arrival);
 std::shared_ptr<Answer> get_page(const Arrival& arrival);
 std::shared_ptr<Answer> get_metrics(const Arrival& arrival);
 std::shared_ptr<Answer> get_scrape_probe(const Arrival& arrival);
-
+std::shared_ptr<Answer> list_masters(const Arrival& arrival);
 std::shared_ptr<Answer> get_status(const Arrival& arrival);
 std::shared_ptr<Answer> get_healthz(const Arrival& arrival);
 std::shared_ptr<Answer> get_readyz(const Arrival& arrival);

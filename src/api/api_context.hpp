@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -32,7 +34,18 @@ struct ApiContext {
   std::size_t uploads = 0;  ///< running now
   HttpServer* server = nullptr;
   std::size_t scrapes = 0;  ///< of /metrics, being answered now
+  /// Scope and key of each request under an Idempotency-Key that is not answered yet.
+  std::set<std::pair<std::string, std::string>> running_keys{};
 };
+
+/// Why one more upload cannot start; empty: it can.
+inline std::optional<Problem> no_upload_left(const ApiContext& context) {
+  const std::size_t max = context.options.uploads_max;
+  if (context.uploads < max) return std::nullopt;
+  return problem(
+      Error(errc::limit_reached,
+            std::to_string(max) + " uploads are running already; try again when one ended"));
+}
 
 struct ApiFacts;
 /// Of now.
@@ -50,7 +63,9 @@ class ApiAnswer : public Answer, public std::enable_shared_from_this<ApiAnswer> 
 
   /// The first response counts, later ones are dropped.
   void respond(HttpResponse response) {
-    if (!std::exchange(responded_, true)) exchange_.respond(std::move(response));
+    if (std::exchange(responded_, true)) return;
+    on_respond();
+    exchange_.respond(std::move(response));
   }
   void respond(const Problem& problem) { respond(to_response(problem)); }
   void respond(const Error& error) { respond(problem(error)); }
@@ -79,6 +94,8 @@ class ApiAnswer : public Answer, public std::enable_shared_from_this<ApiAnswer> 
 
  protected:
   Exchange& exchange() noexcept { return exchange_; }
+  /// Before the response goes out.
+  virtual void on_respond() {}
 
  private:
   ApiContext& context_;

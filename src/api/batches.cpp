@@ -48,6 +48,15 @@ std::shared_ptr<Answer> delete_batch(const Arrival& arrival) {
   });
 }
 
+std::shared_ptr<Answer> close_batch(const Arrival& arrival) {
+  return with_batch(arrival, [](CallAnswer& answer, const BatchView& view) {
+    answer.store().close_batch(view.id,
+                               answer.then_value<BatchView>([&answer](const BatchView& closed) {
+                                 answer.respond_json(200, to_object(closed.info, write_batch));
+                               }));
+  });
+}
+
 std::shared_ptr<Answer> get_summary(const Arrival& arrival) {
   return with_batch(arrival, [](CallAnswer& answer, const BatchView& view) {
     answer.store().summary(view.id, answer.then_value<BatchSummary>(

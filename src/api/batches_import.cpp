@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// POST /v1/batches. Bytes are parsed as they arrive, a slice of tasks is in the store's hands
-// while the next one fills, and when both are full the client waits. Nothing counts before the
-// commit, and an Answer that goes without one abandons its upload.
+// POST /v1/batches and POST /v1/batches/{id}/targets. Bytes are parsed as they arrive, a slice of
+// tasks is in the store's hands while the next one fills, and when both are full the client waits.
+// Nothing counts before the commit, and an Answer that goes without one abandons its upload.
 //
 // Memory of one import: what the connection buffers, one line, two slices of tasks and the first
 // errors, under 2 MiB; the JSON form with "targets" before "defaults" up to 64 MiB more.
@@ -18,6 +18,7 @@
 #include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
+#include "api/work_answer.hpp"
 #include "probe/task_times.hpp"
 
 namespace probekit::api {
@@ -26,21 +27,50 @@ namespace {
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::chrono::milliseconds kDeadlineDefault = std::chrono::hours(24);
 
-class ImportAnswer final : public ApiAnswer {
+/// Where an upload's tasks go.
+struct Destination {
+  std::optional<BatchId> batch;  ///< this open one; empty: a new one
+  std::string name;
+  bool open = false;
+};
+
+class ImportAnswer final : public WorkAnswer {
  public:
-  ImportAnswer(ApiContext& context, Exchange& exchange, ImportForm form, SpecDefaults defaults,
-               std::string name)
-      : ApiAnswer(context, exchange),
-        parser_(form, std::move(defaults), context.access.kinds(), context.options.line_bytes_max,
-                [&access = context.access](const Selector& agents, const std::string& kind) {
+  ImportAnswer(const Arrival& arrival, std::optional<IdempotencyKey> key, ImportForm form,
+               SpecDefaults defaults, Destination destination)
+      : WorkAnswer(arrival.context, arrival.exchange, arrival.request, std::move(key)),
+        parser_(form, std::move(defaults), arrival.context.access.kinds(),
+                arrival.context.options.line_bytes_max,
+                [&access = arrival.context.access](const Selector& agents,
+                                                   const std::string& kind) {
                   return access.resolve(agents, kind);
                 }),
-        name_(std::move(name)) {
-    ++context.uploads;
+        destination_(std::move(destination)) {
+    ++context().uploads;
   }
   ~ImportAnswer() override { --context().uploads; }
 
-  std::size_t on_body(std::string_view bytes) override {
+ protected:
+  void start() override {
+    if (access().draining()) return fail(Error(errc::draining, "the master is draining"));
+    busy_ = true;
+    if (!destination_.batch) {
+      NewBatch batch;
+      batch.name = destination_.name;
+      batch.origin = BatchOrigin::import;
+      batch.open = destination_.open;
+      return store().open_upload(batch, opened());
+    }
+    store().batch(*destination_.batch, then_value<BatchView>([this](const BatchView& view) {
+      // A probe's batch is seen at /v1/probes alone.
+      if (view.origin != BatchOrigin::import) {
+        return respond(Error(errc::not_found, "no such batch"));
+      }
+      store().extend_batch(view.id, opened());
+    }));
+  }
+
+  std::size_t take(std::string_view bytes) override {
     std::size_t taken = parser_.feed(bytes);
     while (taken < bytes.size() && flush()) taken += parser_.feed(bytes.substr(taken));
     if (parser_.fault()) fail(*parser_.fault());
@@ -48,28 +78,29 @@ class ImportAnswer final : public ApiAnswer {
     return taken;
   }
 
-  void on_body_end() override {
+  void take_end() override {
     ended_ = true;
     proceed();
   }
 
+  void answer_again(BatchId batch, const std::string& answer) override {
+    created(200, store().batch_name(batch), answer);
+  }
+
  private:
-  /// Hands the slice over; false when it must wait for the one before.
+  Completion<std::uint64_t> opened() {
+    return OpenUpload::into(store(), then_value<std::shared_ptr<OpenUpload>>(
+                                         [this](std::shared_ptr<OpenUpload> upload) {
+                                           busy_ = false;
+                                           upload_ = std::move(upload);
+                                           go_on();
+                                         }));
+  }
+
+  /// Hands the slice over; false when it must wait for what is under way.
   bool flush() {
     if (busy_) return false;
     busy_ = true;
-    if (!upload_) {
-      NewBatch batch;
-      batch.name = name_;
-      batch.origin = BatchOrigin::import;
-      store().open_upload(
-          batch,
-          OpenUpload::into(store(), then<std::shared_ptr<OpenUpload>>(
-                                        [this](Expected<std::shared_ptr<OpenUpload>> opened) {
-                                          on_opened(std::move(opened));
-                                        })));
-      return false;
-    }
     const std::vector<NewTask> tasks = parser_.slice().tasks();
     store().append(upload_->token(), tasks, then<std::uint64_t>([this](Expected<std::uint64_t> r) {
                      busy_ = false;
@@ -78,13 +109,6 @@ class ImportAnswer final : public ApiAnswer {
                    }));
     parser_.slice().clear();
     return true;
-  }
-
-  void on_opened(Expected<std::shared_ptr<OpenUpload>> opened) {
-    busy_ = false;
-    if (!opened) return fail(opened.error());
-    upload_ = std::move(*opened);
-    go_on();
   }
 
   void go_on() {
@@ -107,19 +131,21 @@ class ImportAnswer final : public ApiAnswer {
     }
     if (parser_.fault()) return fail(*parser_.fault());
     if (busy_) return;
-    if (parser_.accepted() == 0) return refuse_empty();
+    const bool empty = parser_.accepted() == 0 && parser_.rejected() == 0;
+    if (parser_.accepted() == 0 && !(empty && destination_.open)) return refuse_empty();
     if (access().draining()) return fail(Error(errc::draining, "the master is draining"));
-    upload_->release();
-    store().commit_upload(upload_->token(), parser_.rejected(),
-                          then_value<BatchView>([this](const BatchView& view) { finish(view); }));
+    std::string members = import_members(parser_);
+    commit(*upload_, parser_.rejected(), members,
+           then_value<BatchView>(
+               [this, members](const BatchView& view) { created(201, view.info.id, members); }));
   }
 
-  void finish(const BatchView& view) {
+  void created(int status, const std::string& id, const std::string& members) {
     std::string body;
-    json::Writer(body).begin_object().member("id", view.info.id);
-    body += ',' + import_members(parser_) + '}';
-    HttpResponse response = json_response(201, std::move(body));
-    response.headers.push_back({"Location", "/v1/batches/" + view.info.id});
+    json::Writer(body).begin_object().member("id", id);
+    body += ',' + members + '}';
+    HttpResponse response = json_response(status, std::move(body));
+    response.headers.push_back({"Location", "/v1/batches/" + id});
     respond(std::move(response));
   }
 
@@ -136,10 +162,10 @@ class ImportAnswer final : public ApiAnswer {
   }
 
   ImportParser parser_;
-  std::string name_;
+  Destination destination_;
   std::shared_ptr<OpenUpload> upload_;
   bool busy_ = false;     // the store is opening or appending
-  bool waiting_ = false;  // on_body() took less than it was given
+  bool waiting_ = false;  // take() took less than it was given
   bool ended_ = false;
 };
 
@@ -182,36 +208,58 @@ SpecDefaults read_defaults(QueryReader& query, const ProbeKinds& kinds) {
   return defaults;
 }
 
-}  // namespace
+/// A request that has no body, and says so.
+bool has_no_body(const HttpRequest& request) {
+  const std::string* const length = request.header("Content-Length");
+  return !request.header("Transfer-Encoding") && (!length || *length == "0");
+}
 
-std::shared_ptr<Answer> post_batch(const Arrival& arrival) {
-  QueryReader query(arrival.request.query());
+std::shared_ptr<Answer> import(const Arrival& arrival, QueryReader& query,
+                               Destination destination) {
   SpecDefaults defaults = read_defaults(query, arrival.context.access.kinds());
-  std::string name = query.text("name").value_or("");
-  if (name.size() > kNameBytesMax) query.refuse("name", "longer than 256 bytes");
-  if (const auto open = query.word("open", {"true", "false"}); open && *open == "true") {
-    return arrival.refuse(unsupported("open=true"));
-  }
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
+  auto key = read_idempotency_key(arrival);
+  if (!key) return arrival.refuse(problem(key.error()));
 
   const auto type = media_type_of(arrival.request);
-  const auto form = type ? form_of(*type) : std::nullopt;
+  auto form = type ? form_of(*type) : std::nullopt;
+  if (destination.open && !arrival.request.header("Content-Type") && has_no_body(arrival.request)) {
+    form = ImportForm::plain;  // of nothing, every form is the same
+  }
   if (!form) {
     return arrival.refuse(
         problem(415,
                 "the Content-Type must be text/plain, application/x-ndjson or application/json, "
                 "in UTF-8"));
   }
-  if (arrival.context.access.draining()) {
+  // A repeat is answered all the same.
+  if (!*key && arrival.context.access.draining()) {
     return arrival.refuse(problem(Error(errc::draining, "the master is draining")));
   }
-  if (arrival.context.uploads >= arrival.context.options.uploads_max) {
-    return arrival.refuse(problem(
-        Error(errc::limit_reached, std::to_string(arrival.context.options.uploads_max) +
-                                       " uploads are running already; try again when one ended")));
-  }
-  return std::make_shared<ImportAnswer>(arrival.context, arrival.exchange, *form,
-                                        std::move(defaults), std::move(name));
+  if (const auto refusal = no_upload_left(arrival.context)) return arrival.refuse(*refusal);
+  auto answer = std::make_shared<ImportAnswer>(arrival, std::move(*key), *form, std::move(defaults),
+                                               std::move(destination));
+  answer->begin();
+  return answer;
+}
+
+}  // namespace
+
+std::shared_ptr<Answer> post_batch(const Arrival& arrival) {
+  QueryReader query(arrival.request.query());
+  Destination destination;
+  destination.name = query.text("name").value_or("");
+  if (destination.name.size() > kNameBytesMax) query.refuse("name", "longer than 256 bytes");
+  destination.open = query.word("open", {"true", "false"}) == "true";
+  return import(arrival, query, std::move(destination));
+}
+
+std::shared_ptr<Answer> post_targets(const Arrival& arrival) {
+  Destination destination;
+  destination.batch = arrival.context.access.store().find_batch(arrival.name);
+  if (!destination.batch) return arrival.refuse(problem(404, "no such batch"));
+  QueryReader query(arrival.request.query());
+  return import(arrival, query, std::move(destination));
 }
 
 }  // namespace probekit::api

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "api/schedule_body.hpp"
 #include "base/text.hpp"
+#include "probe/probe_spec_json.hpp"
 
 namespace probekit::api {
 namespace {
@@ -84,7 +86,46 @@ void write_connection(json::Writer& writer, const AgentSnapshot& agent) {
   writer.end_object();
 }
 
+void write_schedule_members(json::Writer& writer, const ScheduleView& schedule) {
+  writer.member("name", schedule.name);
+  write_time(writer, "created_at", schedule.created_at);
+  write_time(writer, "updated_at", schedule.updated_at);
+  write_time(writer, "next_at", schedule.next_at);
+  writer.member("target_count", schedule.spec->targets.size());
+  writer.member("accepted", schedule.ledger.accepted);
+  write_ledger_members(writer, schedule.ledger);
+  writer.member("missed", schedule.missed);
+}
+
 }  // namespace
+
+void write_schedule(json::Writer& writer, const ScheduleView& schedule) {
+  writer.begin_object();
+  write_schedule_members(writer, schedule);
+  write_schedule_spec(writer, *schedule.spec);
+  writer.end_object();
+}
+
+void write_schedule_head(json::Writer& writer, const ScheduleView& schedule) {
+  writer.begin_object();
+  write_schedule_members(writer, schedule);
+  writer.member("interval_ms", schedule.spec->interval.count());
+  writer.member("enabled", schedule.spec->enabled);
+  writer.key("agents");
+  write_selector(writer, schedule.spec->agents);
+  writer.end_object();
+}
+
+void write_master(json::Writer& writer, const MasterStatus& status) {
+  writer.begin_object();
+  writer.member("name", status.name);
+  writer.member("version", status.version);
+  writer.member("this", true);
+  writer.member("draining", status.draining);
+  writer.member("agents_connected", status.agents_connected);
+  write_lag(writer, "loop_lag", status.loop_lag);
+  writer.end_object();
+}
 
 void write_batch(json::Writer& writer, const BatchSnapshot& batch) {
   writer.begin_object();

@@ -22,6 +22,11 @@ void write_summary(json::Writer& writer, const BatchSnapshot& batch, const Batch
 void write_probe_head(std::string& out, const BatchSnapshot& batch);
 void write_agent(json::Writer& writer, const AgentSnapshot& agent);
 
+void write_schedule(json::Writer& writer, const ScheduleView& schedule);
+/// Without its targets and their options, for lists.
+void write_schedule_head(json::Writer& writer, const ScheduleView& schedule);
+void write_master(json::Writer& writer, const MasterStatus& status);
+
 /// What the status says of the API itself.
 struct ApiFacts {
   std::size_t connections = 0;

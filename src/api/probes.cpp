@@ -13,6 +13,7 @@
 #include "api/media_type.hpp"
 #include "api/query.hpp"
 #include "api/result_stream.hpp"
+#include "api/work_answer.hpp"
 #include "json/json_value.hpp"
 #include "probe/probe_spec_json.hpp"
 
@@ -22,44 +23,41 @@ namespace {
 constexpr std::chrono::milliseconds kProbeDeadlineOverTimeout{5000};
 
 /// Waits until a probe's batch has ended or time is up, and responds with what there is.
-class ProbeAnswer : public ApiAnswer {
+class ProbeWait {
  public:
-  ProbeAnswer(ApiContext& context, Exchange& exchange)
-      : ApiAnswer(context, exchange), timer_(context.loop) {}
+  explicit ProbeWait(ApiAnswer& owner) : owner_(owner), timer_(owner.context().loop) {}
 
-  void on_client_closed() override { give_up(); }
-  Piece read(char* to, std::size_t room) override { return stream_->read(to, room, exchange()); }
-
- protected:
   /// `unfinished`: the status when time was up first.
-  void wait_for(BatchId batch, std::chrono::milliseconds wait, int unfinished) {
+  void start(BatchId batch, std::chrono::milliseconds wait, int unfinished) {
     batch_ = batch;
     unfinished_ = unfinished;
     waiting_ = wait.count() > 0 && !gone_;
     if (waiting_) {
-      watch_.emplace(context(), batch, weak_from_this(), [this] { look(); });
+      watch_.emplace(owner_.context(), batch, owner_.weak_from_this(), [this] { look(); });
       timer_.start(wait, [this] { give_up(); });
     }
     look();
   }
-
- private:
   void give_up() {
     gone_ = true;
     waiting_ = false;
     if (batch_) look();
   }
+  Answer::Piece read(char* to, std::size_t room, Exchange& exchange) {
+    return stream_->read(to, room, exchange);
+  }
 
+ private:
   void look() {
     if (stream_) return;
     if (std::exchange(looking_, true)) {
       look_again_ = true;
       return;
     }
-    store().batch(*batch_, then_value<BatchView>([this](const BatchView& view) {
+    owner_.store().batch(*batch_, owner_.then_value<BatchView>([this](const BatchView& view) {
       looking_ = false;
       if (view.origin != BatchOrigin::probe) {
-        return respond(Error(errc::not_found, "no such probe"));
+        return owner_.respond(Error(errc::not_found, "no such probe"));
       }
       if (view.info.ledger.ended() || !waiting_) return answer(view.info);
       if (std::exchange(look_again_, false)) look();
@@ -70,15 +68,15 @@ class ProbeAnswer : public ApiAnswer {
     watch_.reset();
     timer_.cancel();
     const Ledger& ledger = batch.ledger;
-    ResultQuery query;
-    query.batch = *batch_;
     std::string head;
     write_probe_head(head, batch);
-    stream_.emplace(*this, query, ledger.done + ledger.expired + ledger.cancelled,
+    stream_.emplace(owner_, lines_of(owner_.store(), ResultQuery{*batch_, {}, 1, 1, {}}),
+                    std::string(), ledger.done + ledger.expired + ledger.cancelled,
                     ResultStream::Form::items, std::move(head), "]}");
     stream_->begin(json_response(ledger.ended() ? 200 : unfinished_, {}));
   }
 
+  ApiAnswer& owner_;
   std::optional<BatchId> batch_;
   int unfinished_ = 200;
   ScopedTimer timer_;
@@ -90,23 +88,33 @@ class ProbeAnswer : public ApiAnswer {
   bool look_again_ = false;
 };
 
-class KnownProbeAnswer final : public ProbeAnswer {
+class KnownProbeAnswer final : public ApiAnswer {
  public:
   KnownProbeAnswer(ApiContext& context, Exchange& exchange, BatchId batch,
                    std::chrono::milliseconds wait)
-      : ProbeAnswer(context, exchange), id_(batch), wait_(wait) {}
-  void on_body_end() override { wait_for(id_, wait_, 200); }
+      : ApiAnswer(context, exchange), id_(batch), wait_(wait), probe_(*this) {}
+  void on_body_end() override { probe_.start(id_, wait_, 200); }
+  void on_client_closed() override { probe_.give_up(); }
+  Piece read(char* to, std::size_t room) override { return probe_.read(to, room, exchange()); }
 
  private:
   BatchId id_;
   std::chrono::milliseconds wait_;
+  ProbeWait probe_;
 };
 
-class NewProbeAnswer final : public ProbeAnswer {
+class NewProbeAnswer final : public WorkAnswer {
  public:
-  using ProbeAnswer::ProbeAnswer;
+  NewProbeAnswer(const Arrival& arrival, std::optional<IdempotencyKey> key)
+      : WorkAnswer(arrival.context, arrival.exchange, arrival.request, std::move(key)),
+        probe_(*this) {}
+  void on_client_closed() override { probe_.give_up(); }
+  Piece read(char* to, std::size_t room) override { return probe_.read(to, room, exchange()); }
 
-  std::size_t on_body(std::string_view bytes) override {
+ protected:
+  void start() override {}
+
+  std::size_t take(std::string_view bytes) override {
     if (body_.size() + bytes.size() > kSpecBytesMax) {
       respond(Error(errc::message_too_large, "a probe's spec is at most 64 KiB"));
     } else {
@@ -115,7 +123,7 @@ class NewProbeAnswer final : public ProbeAnswer {
     return bytes.size();
   }
 
-  void on_body_end() override {
+  void take_end() override {
     const auto value = json::Value::parse(body_);
     if (!value) return respond(problem(400, value.error().message()));
     const json::Value* const wait = value->find("wait_ms");
@@ -134,6 +142,8 @@ class NewProbeAnswer final : public ProbeAnswer {
     body_ = {};
     submit(std::move(*parsed));
   }
+
+  void answer_again(BatchId batch, const std::string&) override { probe_.start(batch, {}, 200); }
 
  private:
   void submit(ParsedSpec parsed) {
@@ -160,11 +170,9 @@ class NewProbeAnswer final : public ProbeAnswer {
   void append() {
     const std::vector<NewTask> tasks = slice_.tasks();
     store().append(upload_->token(), tasks, then_value<std::uint64_t>([this](std::uint64_t) {
-                     upload_->release();
-                     store().commit_upload(upload_->token(), 0,
-                                           then_value<BatchView>([this](const BatchView& v) {
-                                             wait_for(v.id, wait_, 202);
-                                           }));
+                     commit(*upload_, 0, {}, then_value<BatchView>([this](const BatchView& v) {
+                       probe_.start(v.id, wait_, 202);
+                     }));
                    }));
   }
 
@@ -172,6 +180,7 @@ class NewProbeAnswer final : public ProbeAnswer {
   std::chrono::milliseconds wait_ = kWaitMax;
   TaskSlice slice_;
   std::shared_ptr<OpenUpload> upload_;
+  ProbeWait probe_;
 };
 
 }  // namespace
@@ -182,7 +191,11 @@ std::shared_ptr<Answer> post_probe(const Arrival& arrival) {
   if (media_type_of(arrival.request) != "application/json") {
     return arrival.refuse(problem(415, "the Content-Type must be application/json, in UTF-8"));
   }
-  return std::make_shared<NewProbeAnswer>(arrival.context, arrival.exchange);
+  auto key = read_idempotency_key(arrival);
+  if (!key) return arrival.refuse(problem(key.error()));
+  auto answer = std::make_shared<NewProbeAnswer>(arrival, std::move(*key));
+  answer->begin();
+  return answer;
 }
 
 std::shared_ptr<Answer> get_probe(const Arrival& arrival) {

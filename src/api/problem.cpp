@@ -25,10 +25,14 @@ std::string_view phrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 409:
+      return "Conflict";
     case 413:
       return "Content Too Large";
     case 415:
       return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
     case 429:
       return "Too Many Requests";
     case 500:
@@ -62,6 +66,7 @@ Problem problem(const Error& error) {
   };
   if (error.code() == errc::invalid_argument) return coded(400, nullptr);
   if (error.code() == errc::not_found) return coded(404, nullptr);
+  if (error.code() == errc::batch_closed) return coded(409, "batch_closed");
   if (error.code() == errc::message_too_large) return coded(413, nullptr);
   if (error.code() == errc::limit_reached) return coded(429, nullptr);
   if (error.code() == errc::store_full) return coded(429, "store_full");

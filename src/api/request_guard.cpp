@@ -89,9 +89,6 @@ std::optional<Problem> guard(const HttpRequest& request, bool any_host) {
     if (hosts == 1 && is_own_origin(header.value, host, behind_tls)) continue;
     return problem(403, "requests of another origin are refused");
   }
-  if (request.method == "POST" && request.header("Idempotency-Key")) {
-    return problem(400, "Idempotency-Key is not supported by this version");
-  }
   return std::nullopt;
 }
 

@@ -13,18 +13,50 @@ namespace {
 
 constexpr std::size_t kPageLinesMax = 10'000;
 
+/// `Query` is a ResultQuery or a ScheduleResultQuery, read by these calls of the store.
+template <class Query>
+LineSource make_source(TaskStore& store, Query query,
+                       void (TaskStore::*read)(Query, Completion<ResultPage>),
+                       void (TaskStore::*page_end)(Query, Completion<ResultPageEnd>)) {
+  LineSource source;
+  source.read = [&store, query, read](std::string after, std::size_t limit, std::size_t bytes_max,
+                                      Completion<ResultPage> done) {
+    Query asked = query;
+    asked.after = std::move(after);
+    asked.limit = limit;
+    asked.bytes_max = bytes_max;
+    (store.*read)(std::move(asked), std::move(done));
+  };
+  source.page_end = [&store, query = std::move(query), page_end](
+                        std::string after, std::size_t limit, Completion<ResultPageEnd> done) {
+    Query asked = query;
+    asked.after = std::move(after);
+    asked.limit = limit;
+    (store.*page_end)(std::move(asked), std::move(done));
+  };
+  return source;
+}
+
 }  // namespace
 
-ResultStream::ResultStream(ApiAnswer& owner, ResultQuery query, std::size_t count, Form form,
-                           std::string head, std::string tail)
+LineSource lines_of(TaskStore& store, ResultQuery query) {
+  return make_source(store, std::move(query), &TaskStore::results, &TaskStore::page_end);
+}
+
+LineSource lines_of(TaskStore& store, ScheduleResultQuery query) {
+  return make_source(store, std::move(query), &TaskStore::schedule_results,
+                     &TaskStore::schedule_page_end);
+}
+
+ResultStream::ResultStream(ApiAnswer& owner, LineSource source, std::string after,
+                           std::size_t count, Form form, std::string head, std::string tail)
     : owner_(owner),
-      query_(std::move(query)),
+      source_(std::move(source)),
+      after_(std::move(after)),
       left_(count),
       form_(form),
       slice_(std::move(head)),
-      tail_(std::move(tail)) {
-  query_.bytes_max = kSliceBytes;
-}
+      tail_(std::move(tail)) {}
 
 void ResultStream::begin(HttpResponse response) {
   auto kept = std::make_shared<HttpResponse>(std::move(response));
@@ -41,11 +73,10 @@ void ResultStream::begin(HttpResponse response) {
 
 void ResultStream::fetch(std::function<void(Expected<void>)> done) {
   if (left_ == 0) return done({});
-  query_.limit = std::min(left_, kPageLinesMax);
-  owner_.store().results(
-      query_, owner_.then<ResultPage>([this, done = std::move(done)](Expected<ResultPage> page) {
-        done(page ? take(std::move(*page)) : Expected<void>(page.error()));
-      }));
+  source_.read(after_, std::min(left_, kPageLinesMax), kSliceBytes,
+               owner_.then<ResultPage>([this, done = std::move(done)](Expected<ResultPage> page) {
+                 done(page ? take(std::move(*page)) : Expected<void>(page.error()));
+               }));
 }
 
 Expected<void> ResultStream::take(ResultPage page) {
@@ -53,7 +84,7 @@ Expected<void> ResultStream::take(ResultPage page) {
     return Error(errc::internal, "the store gave other lines than it announced");
   }
   left_ -= page.count;
-  query_.after = std::move(page.next);
+  after_ = std::move(page.next);
   if (!page.lines.empty() && page.lines.back() != '\n') page.lines += '\n';
   if (form_ == Form::items) {
     // A line holds no raw newline but its last byte.

@@ -14,6 +14,18 @@
 
 namespace probekit::api {
 
+/// Where lines come from: a batch or a schedule, and which verdict is wanted.
+struct LineSource {
+  std::function<void(std::string after, std::size_t limit, std::size_t bytes_max,
+                     Completion<ResultPage> done)>
+      read;
+  std::function<void(std::string after, std::size_t limit, Completion<ResultPageEnd> done)>
+      page_end;
+};
+/// Of `query`, what is asked each time counts for nothing: cursor and limits.
+LineSource lines_of(TaskStore& store, ResultQuery query);
+LineSource lines_of(TaskStore& store, ScheduleResultQuery query);
+
 /// A body made of `head`, exactly `count` lines from a cursor on, and `tail`; the store said that
 /// the lines are there. Holds one slice of them.
 class ResultStream {
@@ -24,9 +36,9 @@ class ResultStream {
   };
   static constexpr std::size_t kSliceBytes = 128 * 1024;
 
-  /// The owner outlives it. `query.limit` and `query.bytes_max` are set here.
-  ResultStream(ApiAnswer& owner, ResultQuery query, std::size_t count, Form form, std::string head,
-               std::string tail);
+  /// The owner outlives it. `after`: the cursor to begin at.
+  ResultStream(ApiAnswer& owner, LineSource source, std::string after, std::size_t count, Form form,
+               std::string head, std::string tail);
 
   /// Gets the first slice and makes it, or all, the body of `response`; then the owner responds.
   void begin(HttpResponse response);
@@ -39,7 +51,8 @@ class ResultStream {
   Expected<void> take(ResultPage page);
 
   ApiAnswer& owner_;
-  ResultQuery query_;
+  LineSource source_;
+  std::string after_;
   std::size_t left_;
   Form form_;
   std::string slice_;

@@ -35,6 +35,25 @@ std::shared_ptr<Answer> get_status(const Arrival& arrival) {
   });
 }
 
+std::shared_ptr<Answer> list_masters(const Arrival& arrival) {
+  QueryReader query(arrival.request.query());
+  // Masters of one store; of this store there is no other.
+  query.text("after");
+  query.number("limit", 1, 1000);
+  if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
+  return arrival.call([](CallAnswer& answer) {
+    answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus& status) {
+      std::string body;
+      json::Writer writer(body);
+      writer.begin_object().key("items").begin_array();
+      write_master(writer, status);
+      writer.end_array().key("next").null();
+      writer.end_object();
+      answer.respond_json(200, std::move(body));
+    }));
+  });
+}
+
 std::shared_ptr<Answer> get_healthz(const Arrival& arrival) {
   return arrival.call([](CallAnswer& answer) { answer.respond_json(200, R"({"status":"ok"})"); });
 }

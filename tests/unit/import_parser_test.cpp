@@ -179,6 +179,23 @@ TEST_CASE("targets that waited for their defaults leave in slices too", "[api][i
   CHECK(result.options.back().timeout.count() == (last.size() > 2 ? 5 : 10'000));
 }
 
+TEST_CASE("targets before their defaults are kept, up to a limit", "[api][import]") {
+  const ProbeKinds kinds;
+  ImportParser parser(ImportForm::json, SpecDefaults{}, kinds, 1024, {});
+  const std::string long_one = '"' + std::string(kSpecBytesMax - 2, 'x') + "\",";
+  const auto feed = [&parser](std::string_view bytes) { return parser.feed(bytes); };
+  feed("{\"targets\":[");
+  std::size_t kept = 0;
+  while (!parser.fault() && kept < 2 * ImportParser::kHeldBytesMax) {
+    feed(long_one);
+    kept += long_one.size();
+  }
+  REQUIRE(parser.fault());
+  CHECK(parser.fault()->code() == errc::message_too_large);
+  CHECK(kept > ImportParser::kHeldBytesMax);
+  CHECK(kept < ImportParser::kHeldBytesMax + 2 * long_one.size());
+}
+
 TEST_CASE("a JSON body that is broken as a whole is a fault, not an error of a line",
           "[api][import]") {
   CHECK(import(ImportForm::json, "{\"targets\":[\"http://a.example/\"", 5).fault ==

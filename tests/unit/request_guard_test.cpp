@@ -72,11 +72,6 @@ TEST_CASE("requests with two opinions on their length are refused", "[api][guard
   CHECK(refusal({{"Host", "localhost"}, {"Content-Encoding", "gzip"}}, "POST") == 415);
 }
 
-TEST_CASE("a key for idempotence is refused rather than ignored", "[api][guard]") {
-  CHECK(refusal({{"Host", "localhost"}, {"Idempotency-Key", "k"}}, "POST") == 400);
-  CHECK(refusal({{"Host", "localhost"}, {"Idempotency-Key", "k"}}, "GET") == 0);
-}
-
 TEST_CASE("a media type counts without its case and only in UTF-8", "[api][guard]") {
   const auto type = [](std::vector<HttpHeader> headers) {
     HttpRequest request;
