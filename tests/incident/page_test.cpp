@@ -13,6 +13,7 @@
 
 #include "support/catch.hpp"
 #include "support/cluster.hpp"
+#include "support/nginx.hpp"
 #include "support/run_until.hpp"
 #include "support/target_site.hpp"
 #include "support/web_driver.hpp"
@@ -98,6 +99,16 @@ void check_access(const WebDriver& browser) {
   CHECK(browser.text("return document.querySelectorAll('main').length") == "1");
 }
 
+// However often it is woken, it asks again only when the last answer of this kind is in.
+void check_one_request_at_a_time(const WebDriver& browser) {
+  browser.run("for (let i = 0; i < 20; ++i) document.dispatchEvent(new Event('visibilitychange'))");
+  browser.wait_for("performance.getEntriesByName(new URL('v1/status', location)).length > 3");
+  CHECK(browser.text("let end = 0; let overlaps = 0;"
+                     "for (const one of performance.getEntriesByName(new URL('v1/status', "
+                     "location))) { overlaps += one.startTime < end; end = one.responseEnd; }"
+                     "return overlaps") == "0");
+}
+
 // Failures of two kinds among what passes.
 std::string list_of(const TargetSite& site, int count) {
   std::string list = "# nightly\\n";
@@ -155,6 +166,8 @@ TEST_CASE(
       "'Grouped from 300 failures.'");
   browser.wait_for("document.querySelector('#ends').textContent.includes('failed: connect100')");
   CHECK(browser.text("return document.querySelectorAll('#failures tbody tr').length") == "2");
+  CHECK(browser.text("return document.querySelector('#failures').textContent")
+            .find("connecting to ADDRESS") != std::string::npos);
   CHECK(browser.text("return document.querySelectorAll('#results-table tbody tr').length") ==
         "100");
   picture(browser, "batch", "dark");
@@ -197,6 +210,8 @@ TEST_CASE(
   CHECK(at("1–100") == first);
   CHECK(browser.text("return [...document.querySelectorAll('a[href^=\"http:\"][target]')]"
                      ".every(link => link.relList.contains('noopener'))") == "true");
+
+  check_one_request_at_a_time(browser);
 
   // An agent dies in the midst of another batch: its row says so, and why.
   browser.click(".back a");
@@ -272,6 +287,49 @@ TEST_CASE("a file is imported on the page and cancelled after a question", "[inc
     INFO(complaint);
     CHECK(complaint.find("Failed to load resource") != std::string::npos);
   }
+}
+
+TEST_CASE("the page asks for a token and keeps it until it is told to forget", "[incident][page]") {
+  if (there_is_no_browser()) return;
+  const TemporaryFolder folder;
+  const std::string tokens = folder.path() + "/tokens";
+  std::ofstream(tokens) << "let-me-in-0123456789\n";
+  MasterProcess master({"--api-token-file", tokens});
+  // Below a path of a proxy, as it may well be where tokens are.
+  NginxOptions options;
+  options.upstream_port = master.agents_port();
+  options.locations = "location /probes/ { proxy_set_header Host $http_host; proxy_pass " +
+                      master.api_url() + "/; }\n";
+  const Nginx nginx{options};
+  WebDriver browser;
+  browser.viewport(1280, 800);
+  browser.open("http://127.0.0.1:" + std::to_string(nginx.port()) + "/probes/");
+  browser.wait_for("document.querySelector('#token-dialog').open");
+  CHECK(browser.text("return document.querySelector('#verdict').textContent") == "asking");
+  CHECK(browser.text("return document.activeElement.id") == "token-input");
+  check_access(browser);
+  browser.press("\xEE\x80\x8C");  // Escape
+  browser.press("\xEE\x80\x8C");
+  browser.wait_for("document.querySelector('#token-dialog').open");
+
+  browser.type("#token-input", "wrong\xEE\x80\x87");  // Enter
+  browser.wait_for(
+      "document.querySelector('#token-text').textContent === "
+      "'That token is not accepted.'");
+  browser.type("#token-input", "let-me-in-0123456789\xEE\x80\x87");
+  browser.wait_for("document.querySelector('#verdict').textContent === 'no agents'");
+  CHECK(browser.text("return document.querySelector('#token-dialog').open") == "false");
+  browser.type("#import-text", "http://127.0.0.1:1/");
+  browser.click("#import-go");
+  browser.wait_for("document.querySelector('#import-note a')");
+
+  browser.run("location.reload()");
+  browser.wait_for("document.querySelectorAll('#batches-table tbody tr').length === 1");
+  browser.click("#forget-token");
+  browser.wait_for(
+      "document.querySelector('#token-dialog').open && "
+      "document.querySelector('#verdict').textContent === 'asking'");
+  CHECK(browser.text("return sessionStorage.length") == "0");
 }
 
 TEST_CASE("a probe's phases are shown, and that the master is gone", "[incident][page]") {

@@ -887,6 +887,27 @@ TEST_CASE("agents are listed a page at a time, by a part of the name and by heal
   CHECK(world.get("/v1/agents?healthy=perhaps").status == 400);
 }
 
+TEST_CASE("of a thousand agents each is listed once, page by page", "[api][loopback]") {
+  constexpr std::size_t kAgents = 1000;
+  World world;
+  for (std::size_t i = 0; i < kAgents; ++i) {
+    RawAgent(world.network.connector()).join("agent-" + std::to_string(i));
+  }
+  run_until([&] { return world.agents() == 0; });
+  std::set<std::string> seen;
+  std::string after;
+  do {
+    const json::Value list = world.get("/v1/agents?after=" + after).json();
+    CHECK(text(list, "total") == std::to_string(kAgents));
+    CHECK(list.find("items")->as_array()->size() == 100);
+    for (const json::Value& agent : *list.find("items")->as_array()) {
+      CHECK(seen.insert(text(agent, "name")).second);
+    }
+    after = list.find("next")->is_null() ? "" : text(list, "next");
+  } while (!after.empty());
+  CHECK(seen.size() == kAgents);
+}
+
 TEST_CASE("the API stops with clients in every state", "[api][loopback]") {
   World world;
   StoreWorker worker(*world.store);

@@ -89,7 +89,8 @@ Nginx::Nginx(const NginxOptions& options) : port_(free_port()) {
        << "      proxy_http_version 1.1;\n      proxy_set_header Upgrade $http_upgrade;\n"
        << "      proxy_set_header Connection upgrade;\n      proxy_set_header Host $host;\n"
        << "      proxy_read_timeout 3600s;\n      send_timeout " << seconds << ";\n"
-       << "      proxy_send_timeout " << seconds << ";\n    }\n  }\n}\n";
+       << "      proxy_send_timeout " << seconds << ";\n    }\n"
+       << options.locations << "  }\n}\n";
   conf.close();
   process_ = start_nginx(folder_.path());
   run_until([this] { return accepts(port_); });

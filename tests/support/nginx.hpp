@@ -18,6 +18,7 @@ struct NginxOptions {
   std::uint16_t upstream_port = 0;  ///< the master's agents port
   bool strip_path = false;       ///< `proxy_pass http://upstream/;`: the master sees another path
   int send_timeout_seconds = 5;  ///< send_timeout and proxy_send_timeout
+  std::string locations{};       ///< more of them, as nginx.conf has them
 };
 
 /// docs/nginx.conf as it is shipped, filled in.

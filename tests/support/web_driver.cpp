@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "json/json_writer.hpp"
+#include "probekit/clock.hpp"
 #include "support/run_until.hpp"
 
 namespace probekit::test {
@@ -103,10 +104,16 @@ std::string WebDriver::text(const std::string& script) const {
 
 void WebDriver::wait_for(const std::string& expression, std::chrono::milliseconds timeout,
                          const char* file, int line) const {
-  INFO("waiting for " << expression);
-  UNSCOPED_INFO("the page: " << text("return document.body.innerText").substr(0, 4000));
-  run_until([&] { return run("return Boolean(" + expression + ")").as_bool() == true; }, timeout,
-            file, line);
+  const SteadyTime end = system_clock()->steady_now() + timeout;
+  run_until(
+      [&] {
+        if (run("return Boolean(" + expression + ")").as_bool() == true) return true;
+        if (system_clock()->steady_now() < end) return false;
+        FAIL(file << ':' << line << ": did not come true: " << expression
+                  << "\nThe page: " << text("return document.body.innerText").substr(0, 4000));
+        return false;
+      },
+      timeout + std::chrono::seconds(60), file, line);
 }
 
 void WebDriver::click(const std::string& selector) const {

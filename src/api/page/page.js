@@ -7,7 +7,7 @@
 (() => {
   'use strict';
 
-  const kAgentsPage = 50;
+  const kAgentsPage = 20;
   const kBatchesPage = 20;
   const kSchedulesPage = 50;
   const kResultsPage = 100;
@@ -257,9 +257,10 @@
     const seconds = Math.max(0, Math.round(ms / 1000));
     if (seconds < 60) return seconds + ' s';
     const minutes = Math.floor(seconds / 60);
-    if (minutes < 60) return minutes + ' min ' + (seconds % 60) + ' s';
+    const rest = (value, unit) => (value ? ' ' + value + unit : '');
+    if (minutes < 60) return minutes + ' min' + rest(seconds % 60, ' s');
     const hours = Math.floor(minutes / 60);
-    if (hours < 48) return hours + ' h ' + (minutes % 60) + ' min';
+    if (hours < 48) return hours + ' h' + rest(minutes % 60, ' min');
     return Math.floor(hours / 24) + ' days';
   }
 
@@ -417,7 +418,7 @@
   byId('forget-token').addEventListener('click', () => {
     token = '';
     keepToken();
-    pollAll();
+    location.reload(); // and what it let us see
   });
 
   // ---------------------------------------------------------------- polling
@@ -609,6 +610,13 @@
     const total = list.total === undefined ? list.items.length : list.total;
     const filtered = wanted.name || wanted.healthy;
     setText(byId('agents-count'), filtered ? count(total) + ' shown by the filter' : count(total));
+    // Of more than a page, those that matter may be on another.
+    let troubled = 0;
+    if (!wanted.healthy && total > list.items.length) {
+      troubled = (await askJson('GET', 'v1/agents' + query({name: wanted.name, healthy: 'false', limit: 1}))).total;
+    }
+    byId('agents-troubled').hidden = !troubled;
+    setText(byId('agents-troubled'), troubled ? 'Show ' + count(troubled) + ' in trouble' : '');
     setNote(byId('agents-note'), total ? '' : filtered ? 'No agent fits the filter.'
       : 'No agent has connected yet. Start one: probekit-agent --master URL');
     const first = agentsPager.page * kAgentsPage;
@@ -624,6 +632,13 @@
     });
   }
   refilter(byId('agents-filter'), () => {
+    agentsPager.restart();
+    agentsPoller.poll();
+  });
+
+  byId('agents-troubled').addEventListener('click', () => {
+    byId('agents-healthy').value = 'false';
+    byId('agents-healthy').focus();
     agentsPager.restart();
     agentsPoller.poll();
   });
@@ -838,8 +853,11 @@
     byId('failures-more').hidden = true;
   }
 
+  const kAddress = /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9a-f]*:[0-9a-f:.]*\](?::\d+)?/gi;
+
   const groupValues = {
-    message: (result) => (result.failure ? result.failure.message : ''),
+    // The same trouble at many addresses is one group.
+    message: (result) => (result.failure ? result.failure.message.replace(kAddress, 'ADDRESS') : ''),
     agent: (result) => result.agent || '',
     host: (result) => hostOf(result.target),
   };
