@@ -8,7 +8,7 @@
 #   asan   everything that runs our code, under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan   what has threads, under ThreadSanitizer
 #   clang  builds by Clang, warnings as errors
-#   all    dev, asan, tsan: what must hold before a change lands
+#   all    dev, asan, tsan
 # PROBEKIT_BUILD_DIR: where builds go (default: build/ of this checkout).
 set -eu
 
