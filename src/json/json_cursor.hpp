@@ -14,12 +14,13 @@
 #include <string_view>
 
 #include "probekit/error.hpp"
+#include "probekit/export.hpp"
 
 namespace probekit::json {
 
 /// One pass over one text, which outlives it. The first fault stays; every call after it returns
 /// false. Loops read `for (cursor.enter_object(); cursor.next_member(key);)` and ask ok() after.
-class Cursor {
+class PROBEKIT_EXPORT Cursor {
  public:
   static constexpr std::size_t kDepthMax = 32;
 
