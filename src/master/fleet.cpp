@@ -147,14 +147,17 @@ void Fleet::judge_tokens() {
   for (const auto& one : links_) ids.push_back(one.first);
   for (const std::uint64_t id : ids) {
     Link* const link = find_link(id);
-    if (link == nullptr || link->ended_) continue;
-    const std::string& name = link->session_.hello().name;
-    const std::optional<std::string> token = link->connection_->token();
-    if (!token || may_be_called(*link, name)) continue;
-    if (name.empty() && core_->options.agent_tokens->find(*token)) continue;
-    link->session_.close(CloseCode::policy, "its token is accepted no more");
-    process(*link);
+    if (link != nullptr && !link->ended_) judge_token(*link);
   }
+}
+
+void Fleet::judge_token(Link& link) {
+  const std::string& name = link.session_.hello().name;
+  const std::optional<std::string> token = link.connection_->token();
+  if (!token || may_be_called(link, name)) return;
+  if (name.empty() && core_->options.agent_tokens->find(*token)) return;
+  link.session_.close(CloseCode::policy, "its token is accepted no more");
+  process(link);
 }
 
 bool Fleet::admits(std::chrono::seconds& retry_after) {
@@ -194,6 +197,7 @@ void Fleet::on_connection(std::unique_ptr<Connection> connection) {
   unnamed_.insert(id);
   made.connection_->start(made);
   arm(made);
+  judge_token(made);  // the tokens may have changed since its handshake
 }
 
 // Whoever opens connections and says nothing keeps no agent out.

@@ -117,6 +117,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void admit(Link& link);
   bool may_be_called(const Link& link, const std::string& name) const;
   void judge_tokens();
+  void judge_token(Link& link);
   void make_room();
   void begin_challenge(AgentRecord& record, Link& newcomer);
   void judge_challenge(AgentRecord& record, SteadyTime due);
