@@ -18,6 +18,7 @@
 
 #include "base/lag_meter.hpp"
 #include "base/loop_turns.hpp"
+#include "base/stepped_loop.hpp"
 #include "base/thread.hpp"
 #include "base/timer_queue.hpp"
 #include "probekit/log.hpp"
@@ -54,6 +55,7 @@ struct EventLoop::Impl {
   TimerQueue timers;
   std::optional<SteadyTime> armed_for;
   bool running_timers = false;
+  bool stepped = false;  // no thread runs it
   SteadyTime started_at{};
   std::thread thread;
 
@@ -128,7 +130,7 @@ void EventLoop::Impl::run_timers() {
 
 void EventLoop::Impl::arm() {
   const auto next = timers.next_wakeup();
-  if (!next || running_timers || (armed_for && *armed_for <= *next)) return;
+  if (!next || running_timers || stepped || (armed_for && *armed_for <= *next)) return;
   armed_for = next;
   // A tick at most, as an injected clock need not move with Asio's.
   const auto wait = std::clamp<std::chrono::nanoseconds>(*next - now(), std::chrono::nanoseconds(0),
@@ -164,7 +166,7 @@ void EventLoop::post(std::function<void()> function) {
     first = impl_->posted.empty();
     impl_->posted.push_back(std::move(function));
   }
-  if (first) asio::post(impl_->context, [impl = impl_.get()] { impl->run_posted(); });
+  if (first && !impl_->stepped) asio::post(impl_->context, [impl = impl_.get()] { impl->run_posted(); });
 }
 
 TimerId EventLoop::call_at(SteadyTime when, std::function<void()> function) {
@@ -194,7 +196,7 @@ std::uint64_t EventLoop::failures() const noexcept {
 }
 
 void EventLoop::stop() {
-  assert(!on_loop_thread());
+  assert(!on_loop_thread() || impl_->stepped);
   impl_->stopping.store(true);
   impl_->context.stop();
   if (impl_->thread.joinable()) impl_->thread.join();
@@ -208,6 +210,24 @@ void EventLoop::stop() {
   unrun.clear();
   impl_->timers.clear();
 }
+
+// -- SteppedLoop ----------------------------------------------------------------------------------
+
+SteppedLoop::SteppedLoop(EventLoop& loop) : loop_(loop.impl()) {
+  assert(!loop_.thread.joinable());
+  loop_.stepped = true;
+  loop_.thread_id.store(std::this_thread::get_id());
+  loop_.started_at = loop_.now();
+}
+
+bool SteppedLoop::has_posted() const {
+  const std::lock_guard<std::mutex> lock(loop_.mutex);
+  return !loop_.posted.empty();
+}
+
+std::optional<SteadyTime> SteppedLoop::next_timer() const { return loop_.timers.next_wakeup(); }
+void SteppedLoop::run_posted() { loop_.run_posted(); }
+void SteppedLoop::run_timers() { loop_.run_timers(); }
 
 asio::io_context& asio_context(EventLoop& loop) noexcept { return loop.impl().context; }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <ctime>
 #include <limits>
 #include <mutex>
 
@@ -29,11 +28,6 @@ constexpr milliseconds kCpuSpanMin{1000};
 constexpr std::size_t kResumeSlice = 4096;
 
 std::string text_of(CloseCode code) { return std::to_string(static_cast<unsigned>(code)); }
-
-// Of the process, as heartbeats tell it.
-std::int64_t cpu_us() {
-  return static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC);
-}
 
 }  // namespace
 
@@ -582,8 +576,8 @@ void Fleet::pump(Link& link) {
     if (room == 0) break;
     if (link.session_.wants_facts(at)) {
       const ConnectionFacts facts = link.connection_->facts();
-      link.session_.set_facts(loop_.lag().max.count(), cpu_us(), facts.recv_queue_bytes,
-                              facts.send_queue_bytes);
+      link.session_.set_facts(loop_.lag().max.count(), core_->cpu_time().count(),
+                              facts.recv_queue_bytes, facts.send_queue_bytes);
     }
     std::string message = link.session_.next_message(room, at, system_now());
     if (message.empty()) break;

@@ -8,11 +8,13 @@
 /// have to wait.
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
 
+#include "base/cpu_time.hpp"
 #include "base/notifier.hpp"
 #include "master/agent_directory.hpp"
 #include "master/watch_hub.hpp"
@@ -33,6 +35,9 @@ struct MasterCore {
 
   /// Ends waiting reads with `closed`; later ones are not taken.
   void close_reads();
+
+  /// Of the process; a simulation has its own.
+  std::function<std::chrono::microseconds()> cpu_time = process_cpu_time;
 
   const std::shared_ptr<TaskStore> store;
   const MasterOptions options;  ///< with the injected filled in

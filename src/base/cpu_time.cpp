@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "base/cpu_time.hpp"
+
+#include <cstdint>
+#include <ctime>
+
+namespace probekit {
+
+std::chrono::microseconds process_cpu_time() noexcept {
+  return std::chrono::microseconds{
+      static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC)};
+}
+
+}  // namespace probekit
