@@ -190,7 +190,7 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
   if (agents.kind == Selector::Kind::all) resolve_all(agents, what.options->kind);
   const bool nobody = agents.kind == Selector::Kind::all;
   const auto count = static_cast<std::uint32_t>(task_count(agents));
-  --budget;
+  budget -= std::min<std::size_t>(budget, 1);  // what it missed may have used it up
   ++work_done_;
   if (!check_room(count + (due.passed > 0 ? 1U : 0U))) return false;
   std::vector<std::pair<LaneEntry*, std::uint32_t>> lanes;  // and copies

@@ -391,12 +391,17 @@ TEST_CASE("a schedule that cannot be is refused by its field", "[store][schedule
 TEST_CASE("a call does so much work, however many targets are due", "[store][schedule][work]") {
   World world{options_of(1'000'000, 1'000'000, 5), 100};
   put(world, "web", spec_of(2000, 10s));
-  world.advance(10s);
-  const std::uint64_t before = world.table.work_done();
-  const StoreTick tick = world.tick();
-  CHECK(tick.next == 1ms);
-  CHECK(world.table.work_done() - before <= 300);
-  for (int i = 0; i < 60; ++i) world.table.tick(world.now);
-  world.check();
-  CHECK(view(world, "web").ledger.accepted == 2000);
+  // From the second round on, each run ends the one before it as well.
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    world.advance(10s);
+    for (int i = 0; i < 70; ++i) {
+      const std::uint64_t before = world.table.work_done();
+      const StoreTick tick = world.table.tick(world.now);
+      CHECK(world.table.work_done() - before <= 300);
+      if (i == 0) CHECK(tick.next == 1ms);
+    }
+    world.check();
+    CHECK(view(world, "web").ledger.accepted == 2000 * round);
+    CHECK(view(world, "web").missed == 2000 * (round - 1));
+  }
 }
