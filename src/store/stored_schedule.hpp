@@ -40,8 +40,7 @@ struct StoredSchedule {
   Ledger ledger;
   std::uint64_t missed = 0;
 
-  StoredBatch* segment = nullptr;  // that takes the next run
-  SteadyTime segment_until{};
+  StoredBatch* segment = nullptr;     // that takes the next run
   std::deque<BatchId> segments;       // that are kept
   std::deque<std::uint64_t> lines;    // in the order they were recorded: segment, and line in it
   std::uint64_t lines_forgotten = 0;  // before these

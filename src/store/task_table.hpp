@@ -61,7 +61,7 @@ constexpr std::size_t kOpenBatchesMax = 10'000;
 constexpr std::size_t kSchedulesMax = 10'000;
 constexpr std::size_t kScheduleTargetsMax = 100'000;  ///< of all of them
 /// Tasks after which a schedule begins another segment, so that old ones can be forgotten; fewer
-/// where few results are kept.
+/// where few results are kept or there are many schedules.
 constexpr std::uint32_t kSegmentTasks = 1000;
 /// Tasks of one batch, as many as its lines can number.
 constexpr std::uint32_t kBatchTasksMax = std::uint32_t{1} << 30;
@@ -251,6 +251,7 @@ class PROBEKIT_EXPORT TaskTable {
   bool run(Now now, StoredSchedule& schedule, const ScheduleDue& due, std::size_t& budget);
   void end_missed(Now now, StoredSchedule::Target& target, std::size_t& budget);
   void resolve_all(Selector& agents, const std::string& kind) const;
+  std::uint32_t segment_full() const;
   StoredBatch* segment_for(Now now, StoredSchedule& schedule, std::uint32_t tasks);
   void forget_segment(StoredSchedule& schedule, BatchId id);
   ScheduleView view(Now now, const StoredSchedule& schedule) const;

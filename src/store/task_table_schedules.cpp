@@ -246,6 +246,7 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
     end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::no_agent,
                 "no agent that runs " + what.options->kind + " was connected when it was due");
   }
+  if (batch.tasks.size() >= segment_full()) close(now, batch);
   return true;
 }
 
@@ -278,12 +279,18 @@ void TaskTable::resolve_all(Selector& agents, const std::string& kind) const {
   agents.names.assign(names.begin(), names.end());
 }
 
+/// Tasks that close a segment: so few that all open ones together hold half the lines that are to
+/// be kept at most, since lines of what is open are never forgotten.
+std::uint32_t TaskTable::segment_full() const {
+  const auto share = std::max<std::uint64_t>(100, 2 * schedules_.size());
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(results_kept_max_ / share, 1, kSegmentTasks));
+}
+
 /// One with room for so many tasks. Null: no number is left for another.
 StoredBatch* TaskTable::segment_for(Now now, StoredSchedule& schedule, std::uint32_t tasks) {
-  const auto full = static_cast<std::uint32_t>(
-      std::clamp<std::uint64_t>(results_kept_max_ / 100, 16, kSegmentTasks));
   StoredBatch* const now_open = schedule.segment;
-  if (now_open != nullptr && now.steady < schedule.segment_until && now_open->tasks.size() < full &&
+  if (now_open != nullptr && now.steady < now_open->close_at &&
       kBatchTasksMax - now_open->tasks.size() > tasks) {
     return now_open;
   }
@@ -295,7 +302,7 @@ StoredBatch* TaskTable::segment_for(Now now, StoredSchedule& schedule, std::uint
   batch.open = true;
   batch.schedule = &schedule;
   schedule.segment = &batch;
-  schedule.segment_until = now.steady + kSegmentTime;
+  set_close_at(batch, now.steady + kSegmentTime);
   schedule.segments.push_back(batch.id);
   return &batch;
 }

@@ -34,7 +34,8 @@ StoreTick TaskTable::tick(Now now) {
       tell_requeued(session, give_up(now, session, budget));
     }
   }
-  while (!batches_closing_.empty() && batches_closing_.begin()->first <= now.steady) {
+  while (!batches_closing_.empty() && batches_closing_.begin()->first <= now.steady && budget > 0) {
+    --budget;
     close(now, *find(BatchId{batches_closing_.begin()->second}));
   }
   run_schedules(now, budget);

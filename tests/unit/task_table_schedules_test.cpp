@@ -347,6 +347,51 @@ TEST_CASE("a run there is no room for is told later, not lost", "[store][schedul
   CHECK(has(lines[1], R"("state":"done")"));
 }
 
+TEST_CASE("lines of schedules alone never fill the store for good", "[store][schedule]") {
+  World world{options_of(1000, 100, 5)};
+  const SessionId a = world.session("a");
+  const int count = 120;
+  for (int i = 0; i < count; ++i) put(world, "s" + std::to_string(i), spec_of(1, 1s));
+  int refused = 0;
+  for (int second = 0; second < 120; ++second) {
+    world.advance(1s);
+    world.table.tick(world.now);
+    work(world, a);
+    const std::uint64_t upload = world.open();
+    if (!world.append(upload, 10, "u", probe_options())) ++refused;
+    world.table.abandon_upload(world.now, upload);
+  }
+  CHECK(refused == 0);
+  for (int i = 0; i < count; ++i) {
+    CAPTURE(i);
+    CHECK(view(world, "s" + std::to_string(i)).ledger.done >= 119);
+  }
+}
+
+TEST_CASE("a segment no other run comes to ends too, and is forgotten like others",
+          "[store][schedule]") {
+  World world{options_of(2000, 2000, 5)};
+  const SessionId a = world.session("a");
+  ScheduleSpec spec = spec_of(15, 10s);
+  put(world, "web", spec);
+  pass_time(world, 10s, a);
+  SECTION("when its schedule is disabled") {
+    spec.enabled = false;
+    put(world, "web", spec);
+  }
+  SECTION("when its schedule is seldom due") {
+    spec.interval = 24h;
+    put(world, "web", spec);
+  }
+  CHECK(world.table.facts().results_kept == 0);
+  pass_time(world, 1h);
+  CHECK(world.table.facts().results_kept >= 15);
+  const BatchId import = world.import(2000);
+  for (int i = 0; i < 2; ++i) work(world, a);
+  REQUIRE(world.info(import).finished_at);
+  CHECK(lines_of(world, "web").empty());
+}
+
 TEST_CASE("schedules are listed by name, and their number and targets are limited",
           "[store][schedule]") {
   World world;
