@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "probe/task_times.hpp"
@@ -164,7 +165,9 @@ struct StoredBatch {
 
   StoredTasks tasks;
   std::vector<Binding> bindings;
-  std::vector<BatchQueue> queues;            // until it has ended; those in a ring stay in place
+  std::vector<BatchQueue> queues;  // until it has ended; those in a ring stay in place
+  // Of the queues by lane, once it was asked for one: an open batch has many that grow.
+  std::unordered_map<const LaneEntry*, std::uint32_t> queue_numbers;
   std::vector<std::uint32_t> lines;          // ended tasks in order: index * 4 + verdict
   std::vector<std::uint32_t> open_in_chunk;  // tasks that have not ended, for scans to skip
   Arena arena;

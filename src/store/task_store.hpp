@@ -275,8 +275,8 @@ class TaskStore {
   /// Returns a token. *Errors*: store_failed; store_full when as many batches are open as may be.
   virtual void open_upload(NewBatch batch, Completion<std::uint64_t> done) = 0;
   /// Returns how many tasks the upload has. Copies what it needs before returning. *Errors*:
-  /// store_full (the upload has the tasks it had; the message says what is full: tasks, results, or
-  /// different sets of tags), not_found, invalid_argument.
+  /// store_full (the upload has the tasks it had; the message says what is full: tasks, results,
+  /// names, or different sets of tags), not_found, invalid_argument.
   virtual void append(std::uint64_t upload, const std::vector<NewTask>& tasks,
                       Completion<std::uint64_t> done) = 0;
   /// Opens an upload into an open batch: its tasks join the batch, and their deadlines begin, with

@@ -45,7 +45,6 @@ TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t wo
       work_per_call_(work_per_call),
       id_(std::move(id)),
       prefix_(id_.substr(0, kIdPrefixLength)),
-      lanes_swept_at_(kIdleNamesMax),
       agents_swept_at_(kIdleNamesMax) {}
 
 TaskTable::~TaskTable() = default;
@@ -347,8 +346,9 @@ void TaskTable::expire_held(Now now, Place place) {
 void TaskTable::finish(Now now, StoredBatch& batch) {
   batch.finished_at = now.system;
   batch.finished = now.steady;
-  for (BatchQueue& queue : batch.queues) --queue.lane->batches;
+  for (BatchQueue& queue : batch.queues) leave_lane(*queue.lane);
   batch.queues = {};
+  batch.queue_numbers = {};
   batch.open_in_chunk = {};
   batch.rate.reset();
   set_due(batch, kNever);
@@ -619,7 +619,7 @@ std::uint64_t TaskTable::give_back(Now now, SessionId id, const std::vector<Task
 void TaskTable::tell_ready(LaneEntry& lane) {
   if (lane.in_news) return;
   lane.in_news = true;
-  ready_news_.push_back(&lane);
+  ready_news_.push_back(lane.lane.id);
 }
 
 void TaskTable::tell_progress(StoredBatch& batch) {
@@ -635,9 +635,11 @@ void TaskTable::tell_progress(StoredBatch& batch) {
 
 TaskTable::News TaskTable::take_news() {
   News news;
-  for (LaneEntry* lane : ready_news_) {
-    lane->in_news = false;
-    if (lane->queued > 0) news.ready.push_back(lane->lane);
+  for (const LaneId id : ready_news_) {
+    const auto lane = lanes_by_id_.find(id);
+    if (lane == lanes_by_id_.end()) continue;  // forgotten since
+    lane->second->in_news = false;
+    if (lane->second->queued > 0) news.ready.push_back(lane->second->lane);
   }
   for (StoredBatch* batch : progress_news_) {
     batch->in_news = false;

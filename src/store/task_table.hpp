@@ -51,11 +51,14 @@ constexpr std::chrono::minutes kAgentAwayMax{5};
 constexpr std::chrono::seconds kReadingGuard{60};
 /// A lost session that holds nothing is remembered so long, for results still on their way.
 constexpr std::chrono::seconds kLostSessionKept{60};
-/// Names of absent agents, and lanes pinned to them, that are kept while idle.
+/// Names of absent agents, and lanes for names or tags, that are kept while idle.
 constexpr std::size_t kIdleNamesMax = 10'000;
 /// Different sets of tags that tasks may be waiting for, each counted once for every priority and
 /// kind.
 constexpr std::size_t kTagLanesMax = 1024;
+/// Names that tasks may be waiting for, counted likewise: all agents a listener takes by default,
+/// four times.
+constexpr std::size_t kNameLanesMax = 65'536;
 /// Batches open for more at once, those being uploaded for the first time among them.
 constexpr std::size_t kOpenBatchesMax = 10'000;
 constexpr std::size_t kSchedulesMax = 10'000;
@@ -80,6 +83,7 @@ struct LaneEntry {
   std::uint64_t shunned = 0;  // of the queued
   std::uint64_t batches = 0;  // unfinished ones with a queue here
   bool in_news = false;
+  bool idle_listed = false;
   // Connected agents that fit it, counted when `fitting_at` sessions had come and gone.
   std::uint64_t fitting_at = 0;
   std::uint32_t fitting = 0;
@@ -314,6 +318,7 @@ class PROBEKIT_EXPORT TaskTable {
   LaneEntry* lane_for(Priority priority, const std::string& kind, const std::string& agent,
                       const std::vector<Label>& tags);
   std::uint32_t agents_fitting(LaneEntry& lane);
+  void leave_lane(LaneEntry& lane);
   void forget_lanes();
   void tell_ready(LaneEntry& lane);
   void tell_progress(StoredBatch& batch);
@@ -358,12 +363,13 @@ class PROBEKIT_EXPORT TaskTable {
   std::vector<BatchId> orphans_;  // finished segments of schedules that are gone
 
   LaneId last_lane_ = 0;
-  // By priority, kind, agent and the text of its tags.
-  std::map<std::tuple<Priority, std::string, std::string, std::string>, std::unique_ptr<LaneEntry>>
-      lanes_;
+  // Priority, kind, agent and the text of its tags.
+  using LaneKey = std::tuple<Priority, std::string, std::string, std::string>;
+  std::map<LaneKey, std::unique_ptr<LaneEntry>> lanes_;
   std::unordered_map<LaneId, LaneEntry*> lanes_by_id_;
-  std::size_t lanes_swept_at_;
+  std::vector<LaneId> idle_lanes_;  // for a name or tags; may be in use again
   std::size_t tag_lanes_ = 0;
+  std::size_t name_lanes_ = 0;
 
   SessionId last_session_ = 0;
   std::unordered_map<SessionId, std::uint32_t> slots_;
@@ -385,9 +391,11 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint64_t requeued_since_tick_ = 0;
   std::vector<SessionId> requeued_sessions_;
   std::optional<SteadyTime> absence_checked_;
-  SteadyTime ticked_{};  // last
+  std::optional<LaneKey> absence_from_;  // where the check goes on
+  std::uint64_t absence_left_ = 0;       // queues of that lane
+  SteadyTime ticked_{};                  // last
 
-  std::vector<LaneEntry*> ready_news_;
+  std::vector<LaneId> ready_news_;
   std::vector<LaneId> gone_news_;
   std::vector<StoredBatch*> progress_news_;
   std::vector<BatchId> progress_ids_;  // of schedules

@@ -190,20 +190,28 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
   if (agents.kind == Selector::Kind::all) resolve_all(agents, what.options->kind);
   const bool nobody = agents.kind == Selector::Kind::all;
   const auto count = static_cast<std::uint32_t>(task_count(agents));
-  budget -= std::min<std::size_t>(budget, 1);  // what it missed may have used it up
+  // Also where there is no room for it; what it missed may have used up the budget.
+  budget -= std::min<std::size_t>(budget, count);
   ++work_done_;
   if (!check_room(count + (due.passed > 0 ? 1U : 0U))) return false;
   std::vector<std::pair<LaneEntry*, std::uint32_t>> lanes;  // and copies
-  for (const auto& [text, reach] : reaches_of(agents)) {
+  const auto reaches = reaches_of(agents);
+  for (const auto& [text, reach] : reaches) {
     LaneEntry* const lane =
         lane_for(what.options->priority, what.options->kind, reach.agent, reach.tags);
-    if (lane == nullptr) return false;
+    if (lane == nullptr) break;
     lanes.emplace_back(lane, reach.copies);
     ++lane->batches;  // so that the next one does not make it forgotten
   }
-  StoredBatch* const segment = segment_for(now, schedule, count + 1);
-  for (const auto& [lane, copies] : lanes) --lane->batches;
-  if (segment == nullptr) return false;
+  StoredBatch* const segment =
+      lanes.size() == reaches.size() ? segment_for(now, schedule, count + 1) : nullptr;
+  const auto leave_lanes = [&] {
+    for (const auto& [lane, copies] : lanes) leave_lane(*lane);
+  };
+  if (segment == nullptr) {
+    leave_lanes();
+    return false;
+  }
   StoredBatch& batch = *segment;
   const auto seen_at = [&](SteadyTime at) {
     return now.system - std::chrono::duration_cast<SystemTime::duration>(now.steady - at);
@@ -241,11 +249,11 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
   for (const auto& [lane, copies] : lanes) {
     const std::uint32_t index = begin(*lane, copies, due.at);
     target.count += copies;
-    budget -= std::min<std::size_t>(budget, copies);
     if (!nobody) continue;
     end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::no_agent,
                 "no agent that runs " + what.options->kind + " was connected when it was due");
   }
+  leave_lanes();
   if (batch.tasks.size() >= segment_full()) close(now, batch);
   return true;
 }

@@ -156,36 +156,44 @@ SteadyTime TaskTable::scan_cancelled(Now now, Place place) {
 }
 
 void TaskTable::expire_for_absent_agents(Now now, std::size_t& budget) {
-  if (absence_checked_ && now.steady - *absence_checked_ < kTickInterval) return;
-  absence_checked_ = now.steady;
-  for (auto& [key, entry] : lanes_) {
-    LaneEntry& lane = *entry;
+  if (!absence_from_) {
+    if (absence_checked_ && now.steady - *absence_checked_ < kTickInterval) return;
+    absence_checked_ = now.steady;
+  }
+  const auto from = std::exchange(absence_from_, std::nullopt);
+  for (auto at = from ? lanes_.lower_bound(*from) : lanes_.begin(); at != lanes_.end(); ++at) {
+    LaneEntry& lane = *at->second;
     if (lane.shunned > 0) tell_ready(lane);  // a session examines only so many of them at a time
     if (lane.lane.agent.empty() || lane.queued == 0) continue;
     const auto agent = agents_.find(lane.lane.agent);
     const bool known = agent != agents_.end();
     if (known && agent->second.connected > 0) continue;
+    if (known && now.steady - agent->second.away_since <= kAgentAwayMax) continue;
     const std::string text =
         known ? "agent " + lane.lane.agent + ", which it is for, has been away for over 5 min"
               : "no agent named " + lane.lane.agent + ", which it is for, came within 5 min";
-    for (std::uint64_t left = lane.rings; left > 0; --left) {
-      BatchQueue* queue = lane.ring;
-      lane.ring = queue->next;
+    std::uint64_t left = lane.rings;
+    if (from && at->first == *from) left = std::min(left, absence_left_);
+    for (; left > 0; --left) {
+      BatchQueue* const queue = lane.ring;
       StoredBatch& batch = *queue->batch;
-      if (batch.cancelled_at) continue;  // they end as cancelled
-      if (known && now.steady - agent->second.away_since <= kAgentAwayMax) continue;
       const auto number = static_cast<std::size_t>(queue - batch.queues.data());
-      while (!batch.queues.empty() && batch.queues[number].count() > 0) {
-        const BatchQueue& from = batch.queues[number];
-        const std::uint32_t index = from.shunned.count > 0 ? from.shunned.head : from.ready.head;
-        const Place place{&batch, &batch.tasks[index], index};
-        if (now.steady - place.binding().accepted_at <= kAgentAwayMax) break;  // nor those behind
-        if (budget == 0) {
-          absence_checked_.reset();  // go on in the next tick
+      lane.ring = queue->next;
+      // Those that are cancelled end as such.
+      while (!batch.cancelled_at && !batch.queues.empty() && batch.queues[number].count() > 0) {
+        BatchQueue& waiting = batch.queues[number];
+        if (budget == 0) {  // the next tick goes on here
+          lane.ring = &waiting;
+          absence_from_ = at->first;
+          absence_left_ = left;
           return;
         }
         --budget;
         ++work_done_;
+        const std::uint32_t index =
+            waiting.shunned.count > 0 ? waiting.shunned.head : waiting.ready.head;
+        const Place place{&batch, &batch.tasks[index], index};
+        if (now.steady - place.binding().accepted_at <= kAgentAwayMax) break;  // nor those behind
         end_expired(now, place, ExpiryReason::agent_lost, text);
       }
     }

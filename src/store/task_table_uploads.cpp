@@ -77,9 +77,12 @@ Expected<std::uint32_t> TaskTable::queue_for(StagedUpload& upload, const ProbeOp
                                              const Reach& reach) {
   LaneEntry* const lane = lane_for(options.priority, options.kind, reach.agent, reach.tags);
   if (lane == nullptr) {
-    return error(errc::store_full, "agents: " + std::to_string(kTagLanesMax) +
-                                       " different sets of tags are in use: no room for another "
-                                       "until the tasks of one have ended");
+    const std::string full = reach.agent.empty()
+                                 ? std::to_string(kTagLanesMax) + " different sets of tags"
+                                 : std::to_string(kNameLanesMax) + " different names";
+    return error(errc::store_full, "agents: " + full +
+                                       " are in use: no room for another until the tasks of one "
+                                       "have ended");
   }
   StoredBatch& batch = *upload.batch;
   const auto [queue, added] =
@@ -302,7 +305,7 @@ void TaskTable::merge(StoredBatch& batch, StoredBatch& staged) {
   std::vector<std::uint32_t> queues;
   for (BatchQueue& queue : staged.queues) {
     queues.push_back(live_queue(batch, *queue.lane));
-    --queue.lane->batches;
+    leave_lane(*queue.lane);
   }
   const auto first_binding = static_cast<std::uint32_t>(batch.bindings.size());
   for (Binding& binding : staged.bindings) {
@@ -327,9 +330,12 @@ void TaskTable::merge(StoredBatch& batch, StoredBatch& staged) {
 /// The queue of a batch that has begun for this lane; makes it one.
 std::uint32_t TaskTable::live_queue(StoredBatch& batch, LaneEntry& lane) {
   std::vector<BatchQueue>& queues = batch.queues;
-  const auto known = std::find_if(queues.begin(), queues.end(),
-                                  [&](const BatchQueue& queue) { return queue.lane == &lane; });
-  if (known != queues.end()) return static_cast<std::uint32_t>(known - queues.begin());
+  auto& numbers = batch.queue_numbers;
+  for (auto number = static_cast<std::uint32_t>(numbers.size()); number < queues.size(); ++number) {
+    numbers.emplace(queues[number].lane, number);
+  }
+  const auto [known, added] = numbers.emplace(&lane, static_cast<std::uint32_t>(queues.size()));
+  if (!added) return known->second;
   if (queues.size() == queues.capacity()) {  // they move
     for (BatchQueue& queue : queues) {
       if (queue.count() > 0) leave_ring(queue);
@@ -343,7 +349,7 @@ std::uint32_t TaskTable::live_queue(StoredBatch& batch, LaneEntry& lane) {
   queues.back().batch = &batch;
   queues.back().lane = &lane;
   ++lane.batches;
-  return static_cast<std::uint32_t>(queues.size() - 1);
+  return known->second;
 }
 
 /// So many tasks were linked to it.
@@ -391,7 +397,7 @@ void TaskTable::abandon_upload(Now now, std::uint64_t token) {
   if (found == uploads_.end()) return;
   StagedUpload& upload = *found->second;
   uploading_ -= upload.batch->tasks.size();
-  for (BatchQueue& queue : upload.batch->queues) --queue.lane->batches;
+  for (BatchQueue& queue : upload.batch->queues) leave_lane(*queue.lane);
   if (upload.batch->open) --open_batches_;
   if (StoredBatch* const batch = find(upload.into)) end_extension(now, *batch);
   forgotten_.push_back(std::move(upload.batch));
@@ -439,39 +445,46 @@ std::uint64_t TaskTable::tasks_uploading() const {
 
 // -- lanes --------------------------------------------------------------------------------------
 
-/// Null: there are as many lanes of tags as there may be.
+/// Null: there are as many lanes of names, or of tags, as there may be.
 LaneEntry* TaskTable::lane_for(Priority priority, const std::string& kind, const std::string& agent,
                                const std::vector<Label>& tags) {
-  const auto key = std::make_tuple(priority, kind, agent, tags_text(tags));
+  auto key = std::make_tuple(priority, kind, agent, tags_text(tags));
   const auto known = lanes_.find(key);
   if (known != lanes_.end()) return known->second.get();
-  if (lanes_.size() >= lanes_swept_at_ || (!tags.empty() && tag_lanes_ >= kTagLanesMax)) {
-    forget_lanes();
-  }
-  if (!tags.empty() && tag_lanes_ >= kTagLanesMax) return nullptr;
-  if (!tags.empty()) ++tag_lanes_;
+  const bool limited = !agent.empty() || !tags.empty();
+  std::size_t& used = agent.empty() ? tag_lanes_ : name_lanes_;
+  const std::size_t most = agent.empty() ? kTagLanesMax : kNameLanesMax;
+  if ((limited && used >= most) || idle_lanes_.size() >= kIdleNamesMax) forget_lanes();
+  if (limited && used >= most) return nullptr;
+  if (limited) ++used;
   auto entry = std::make_unique<LaneEntry>();
   entry->lane = Lane{++last_lane_, priority, kind, agent, tags};
   LaneEntry* const made = entry.get();
   lanes_by_id_.emplace(made->lane.id, made);
-  lanes_.emplace(key, std::move(entry));
+  lanes_.emplace(std::move(key), std::move(entry));
   return made;
 }
 
-/// Idle ones of pinned agents and of tags; the others are as few as there are kinds.
+/// A batch has no queue in it any more.
+void TaskTable::leave_lane(LaneEntry& lane) {
+  if (--lane.batches > 0 || lane.idle_listed) return;
+  if (lane.lane.agent.empty() && lane.lane.tags.empty()) return;  // as few as there are kinds
+  lane.idle_listed = true;
+  idle_lanes_.push_back(lane.lane.id);
+}
+
+/// All that are idle.
 void TaskTable::forget_lanes() {
-  for (auto at = lanes_.begin(); at != lanes_.end();) {
-    const LaneEntry& lane = *at->second;
-    if (lane.batches > 0 || lane.in_news || (lane.lane.agent.empty() && lane.lane.tags.empty())) {
-      ++at;
-      continue;
-    }
-    if (!lane.lane.tags.empty()) --tag_lanes_;
-    gone_news_.push_back(lane.lane.id);
-    lanes_by_id_.erase(lane.lane.id);
-    at = lanes_.erase(at);
+  for (const LaneId id : std::exchange(idle_lanes_, {})) {
+    LaneEntry& lane = *lanes_by_id_.at(id);
+    lane.idle_listed = false;
+    if (lane.batches > 0) continue;
+    --(lane.lane.agent.empty() ? tag_lanes_ : name_lanes_);
+    gone_news_.push_back(id);
+    lanes_by_id_.erase(id);
+    lanes_.erase(
+        LaneKey{lane.lane.priority, lane.lane.kind, lane.lane.agent, tags_text(lane.lane.tags)});
   }
-  lanes_swept_at_ = std::max(kIdleNamesMax, 2 * lanes_.size());
 }
 
 }  // namespace probekit::store

@@ -280,6 +280,57 @@ TEST_CASE("sets of tags in use are limited, and their end makes room", "[store][
   CHECK(world.ledger(batch).queued == 2);
 }
 
+TEST_CASE("names in use are limited, and their end makes room", "[store][selector]") {
+  World world;
+  const auto options = probe_options();
+  const auto name_all = [&](std::uint64_t upload) {
+    for (std::size_t first = 0; first < kNameLanesMax; first += 256) {
+      std::vector<std::string> names;
+      for (std::size_t i = 0; i < 256; ++i) names.push_back("n" + std::to_string(first + i));
+      REQUIRE(world.table.append(upload, {{"t", options, named(names)}}));
+    }
+  };
+  const auto first = world.table.open_upload({"", BatchOrigin::import, true});
+  REQUIRE(first);
+  name_all(*first);
+  const BatchId batch = world.commit(*first);
+  // Again into the same batch, which finds each of its queues.
+  const auto second = world.table.extend_batch(batch);
+  REQUIRE(second);
+  name_all(*second);
+  CHECK(world.commit(*second) == batch);
+  const auto other = world.open();
+  const auto refused =
+      world.table.append(other, {{"t", options, any(1)}, {"t", options, named({"x"})}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == errc::store_full);
+  CHECK(has(refused.error().message(), "65536 different names are in use"));
+  CHECK(world.table.append(other, {{"t", options, named({"n7"})}}).value() == 1);
+
+  // A schedule's run waits for room likewise, and leaves nothing behind.
+  ScheduleSpec spec;
+  spec.interval = 10s;
+  spec.targets = {{"s", options}};
+  spec.agents = *named({"n7", "x", "n8"});
+  REQUIRE(world.table.put_schedule(world.now, "web", spec, 0.1));
+  world.advance(10s);
+  world.tick();
+  CHECK(world.table.schedule(world.now, "web")->ledger.accepted == 0);
+
+  REQUIRE(world.table.cancel(world.now, batch));
+  for (int i = 0; i < 20; ++i) {
+    world.advance(100ms);
+    world.table.tick(world.now);
+  }
+  CHECK(world.ledger(batch).cancelled == 2 * kNameLanesMax);
+  CHECK(world.table.schedule(world.now, "web")->ledger.queued == 3);
+  world.table.take_news();
+  REQUIRE(world.table.append(other, {{"t", options, named({"y"})}}));
+  world.check();
+  CHECK(world.table.lanes().size() < 20);
+  CHECK(world.ledger(world.commit(other)).queued == 2);
+}
+
 TEST_CASE("selectors of no agent or too many are refused by the store", "[store][selector]") {
   World world;
   const auto upload = world.open();

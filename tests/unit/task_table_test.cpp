@@ -778,6 +778,40 @@ TEST_CASE("tasks pinned to an agent away for five minutes expire", "[store][time
   CHECK(world.lease(there, 5).size() == 1);
 }
 
+TEST_CASE("queues for absent agents are looked at bit by bit", "[store][time][work]") {
+  World world{options_of(1'000'000, 1'000'000, 5), 100};
+  for (int i = 0; i < 50; ++i) {
+    const auto upload = world.open();
+    for (int name = 0; name < 20; ++name) {
+      REQUIRE(world.table.append(upload,
+                                 {{"u", probe_options(), named({"n" + std::to_string(name)})}}));
+    }
+    world.commit(upload);
+    world.advance(1s);
+  }
+  const auto tick_over = [&] {
+    std::uint64_t most = 0;
+    for (int ticks = 0; ticks < 1000; ++ticks) {
+      const std::uint64_t before = world.table.work_done();
+      const StoreTick tick = world.table.tick(world.now);
+      most = std::max(most, world.table.work_done() - before);
+      if (tick.next > 1ms) break;
+    }
+    world.check();
+    return most;
+  };
+  // All 1,000 queues are looked at, in ten ticks; then those of the first ten batches end.
+  const std::uint64_t before = world.table.work_done();
+  CHECK(tick_over() <= 100);
+  CHECK(world.table.work_done() - before == 1000);
+  world.advance(4min + 20s + 500ms);
+  CHECK(tick_over() <= 200);  // each is looked at, and moves
+  CHECK(world.table.facts().ledger.expired == 11 * 20);
+  world.advance(1min);
+  CHECK(tick_over() <= 200);
+  CHECK(world.table.facts().ledger.expired == 1000);
+}
+
 // -- cancel ---------------------------------------------------------------------------------------
 
 TEST_CASE("cancel ends queued tasks at once and tells those who hold others", "[store][cancel]") {
