@@ -402,10 +402,15 @@ Expected<LeaseReply> TaskTable::lease(Now now, const LeaseRequest& request) {
            fruitless < lane.rings) {
       BatchQueue& queue = *lane.ring;
       lane.ring = queue.next;
+      const std::uint64_t rings = lane.rings;
       const std::size_t taken =
           lease_from(now, queue, *session, std::min(turn, request.count - reply.tasks.size()),
                      bytes_left, expiries_left, reply);
-      fruitless = taken > 0 ? 0 : fruitless + 1;
+      if (taken > 0) {
+        fruitless = 0;
+      } else if (lane.rings == rings) {  // else all of it was too late, and it is in no ring now
+        ++fruitless;
+      }
     }
     if (expiries_left > 0 && (lane.rings == 0 || fruitless >= lane.rings)) {
       (lane.queued == 0 ? reply.empty : reply.unfit).push_back(id);

@@ -244,6 +244,25 @@ TEST_CASE("batches of a lane take turns", "[store][lease]") {
   CHECK(targets_of(world.lease(session, 1)) == Texts{"a4"});
 }
 
+TEST_CASE("a batch whose tasks are all too late does not end the others' turns",
+          "[store][lease]") {
+  World world;
+  world.import(5, "a");
+  const auto options = probe_options();
+  options->deadline = 12s;
+  world.import(3, "late", options);
+  world.advance(5s);
+  const SessionId session = world.session("fra-1");
+  const auto lanes = world.table.lanes();
+  REQUIRE(lanes.size() == 1);
+  // Two are a turn of the first; the second has none to give and is gone, so the first goes on.
+  const auto reply = world.table.lease(world.now, {session, {lanes[0].id}, 4});
+  REQUIRE(reply);
+  CHECK(reply->tasks.size() == 4);
+  CHECK(reply->unfit.empty());
+  world.check();
+}
+
 TEST_CASE("tasks for an absent agent block nobody", "[store][lease]") {
   World world;
   world.import(5000, "p", probe_options(), "absent");
