@@ -26,6 +26,9 @@ constexpr seconds kChallengeTime{5};
 constexpr seconds kNameRetryAfter{30};
 constexpr milliseconds kCpuSpanMin{1000};
 constexpr std::size_t kResumeSlice = 4096;
+constexpr seconds kGiveBackTime{1};
+// What replaces a session says what it holds; should it end before that, its tasks wait so long.
+constexpr seconds kReplacedGrace{30};
 
 std::string text_of(CloseCode code) { return std::to_string(static_cast<unsigned>(code)); }
 
@@ -107,7 +110,7 @@ void Fleet::abort_all() {
     if (std::exchange(link.ended_, true) || link.store_session_ == 0) continue;
     std::vector<TaskId> unsent = link.session_.take_unsent();
     if (!unsent.empty()) give_back(link.store_session_, std::move(unsent));
-    core_->store->lose_session({link.store_session_, core_->options.resume_grace}, [](auto) {});
+    lose_session(link, core_->options.resume_grace);
   }
   by_session_.clear();
   for (const auto& one : records_) {
@@ -229,7 +232,7 @@ void Fleet::admit(Link& link) {
       refuse_name(newcomer);
     }
     older.session_.close(CloseCode::replaced, "the same agent has a newer connection");
-    end_session(older, true, milliseconds{0});
+    end_session(older, kReplacedGrace);
     leave(older, CloseCode::replaced, "replaced by a newer connection", true);
     older.connection_->close(CloseCode::replaced, "the same agent has a newer connection");
     return take_name(record, link);
@@ -277,7 +280,7 @@ void Fleet::judge_challenge(AgentRecord& record, SteadyTime due) {
     sample(older);
     if (record.facts.bytes_received != record.link_bytes) return refuse_name(newcomer);
     older.session_.close(CloseCode::silent, "another agent of this name took over");
-    end_session(older, true, milliseconds{0});
+    end_session(older, kReplacedGrace);
     leave(older, CloseCode::silent, "silent, taken over by another agent of its name", true);
     older.connection_->abort(CloseCode::silent, "another agent of this name took over");
   }
@@ -421,7 +424,7 @@ void Fleet::process(Link& link) {
   pump(link);
   if (const auto& closing = link.session_.closing()) {
     const MasterSession::Closing why = *closing;
-    if (link.welcomed_) end_session(link, false, core_->options.resume_grace);
+    if (link.welcomed_) end_session(link, core_->options.resume_grace);
     leave(link, why.code, why.text, true);
     if (why.abort) {
       link.connection_->abort(why.code, why.text);
@@ -670,7 +673,7 @@ void Fleet::on_closed(Link& link, const CloseReason& reason) {
     // An agent that drained holds nothing; anything left goes to others at once.
     const bool drained = reason.code == CloseCode::normal && link.session_.draining();
     if (link.welcomed_) {
-      end_session(link, false, drained ? milliseconds{0} : core_->options.resume_grace);
+      end_session(link, drained ? milliseconds{0} : core_->options.resume_grace);
     }
     std::string why = reason.text;
     if (reason.error) why += (why.empty() ? "" : ": ") + reason.error.message();
@@ -681,7 +684,7 @@ void Fleet::on_closed(Link& link, const CloseReason& reason) {
 }
 
 // The session's tasks: unsent ones back to the queue, the rest wait for a resume.
-void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
+void Fleet::end_session(Link& link, milliseconds grace) {
   if (!link.welcomed_) return;
   const SessionId session = link.store_session_;
   AgentRecord& record = *link.record_;
@@ -692,17 +695,23 @@ void Fleet::end_session(Link& link, bool superseded, milliseconds grace) {
   dispatcher_.remove_session(session);
   by_session_.erase(session);
   end_promise(link);
-  if (superseded) return;
   lost_sessions_[session] = record.hello.name;
   lost_session_order_.push_back(session);
   while (lost_session_order_.size() > kLostSessionsMax) {
     lost_sessions_.erase(lost_session_order_.front());
     lost_session_order_.pop_front();
   }
-  core_->store->lose_session({session, grace}, [](auto) {});
+  lose_session(link, grace);
   // Its tasks go to others when the grace is over, which may be sooner than the next tick.
   if (now() + grace < tick_due_) tick_after(grace + milliseconds{1});
   dispatch_later();
+}
+
+// What the store is about to lease to it never reaches it, and comes back a moment after the loss:
+// until then it is not to count as lost with it.
+void Fleet::lose_session(const Link& link, milliseconds grace) {
+  if (link.asks_open_ > 0) grace = std::max<milliseconds>(grace, kGiveBackTime);
+  core_->store->lose_session({link.store_session_, grace}, [](auto) {});
 }
 
 // The link's part in its record, and the line that tells why.

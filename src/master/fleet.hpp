@@ -56,6 +56,7 @@ class AgentLink final : public ConnectionObserver {
   AgentRecord* record_ = nullptr;  // once it has, or asks for, a name
   SessionId store_session_ = 0;
   std::uint64_t epoch_ = 0;
+  std::size_t asks_open_ = 0;  // leases that the store has not answered
   bool welcomed_ = false;
   bool ended_ = false;         // has left its record; only the connection is still to close
   std::size_t send_room_ = 0;  // as the dispatcher was told
@@ -150,7 +151,8 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   // ending
   void on_closed(Link& link, const CloseReason& reason);
-  void end_session(Link& link, bool superseded, std::chrono::milliseconds grace);
+  void end_session(Link& link, std::chrono::milliseconds grace);
+  void lose_session(const Link& link, std::chrono::milliseconds grace);
   void leave(Link& link, CloseCode code, const std::string& why, bool local);
   void bury(Link& link);
 
@@ -159,6 +161,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void dispatch();
   void on_leased(SessionId session, CreditClass credit, SteadyTime asked,
                  Expected<LeaseReply>& reply);
+  static void give_back(TaskStore& store, SessionId session, const std::vector<LeasedTask>& leased);
   void give_back(SessionId session, std::vector<TaskId> tasks);
   void tick_after(std::chrono::milliseconds delay);
   void tick_soon();

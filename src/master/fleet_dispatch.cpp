@@ -55,11 +55,14 @@ void Fleet::dispatch() {
   for (Dispatcher::Ask& ask : dispatcher_.next(now())) {
     ++asks_open_;
     const SessionId session = ask.request.session;
+    if (Link* const link = find_session(session)) ++link->asks_open_;
     core_->store->lease(std::move(ask.request), [this, core = core_, session, credit = ask.credit,
-                                                 asked = now()](Expected<LeaseReply> reply) {
-      core->post([this, session, credit, asked, reply = std::move(reply)]() mutable {
-        on_leased(session, credit, asked, reply);
-      });
+                                                 asked = now()](Expected<LeaseReply> given) {
+      const auto reply = std::make_shared<Expected<LeaseReply>>(std::move(given));
+      const bool posted = core->post(
+          [this, session, credit, asked, reply] { on_leased(session, credit, asked, *reply); });
+      // The master has stopped: nobody will send them.
+      if (!posted && *reply) give_back(*core->store, session, (*reply)->tasks);
     });
   }
   if (dispatch_timer_ != 0) return;
@@ -77,13 +80,10 @@ void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
   --asks_open_;
   Link* const link = find_session(session);
   if (link == nullptr) {
-    if (reply && !reply->tasks.empty()) {
-      std::vector<TaskId> tasks;
-      for (const LeasedTask& task : reply->tasks) tasks.push_back(task.task);
-      give_back(session, std::move(tasks));
-    }
+    if (reply) give_back(*core_->store, session, reply->tasks);
     return;
   }
+  --link->asks_open_;
   if (!reply) {
     if (reply.error().code() == errc::not_found) {
       link->session_.close(CloseCode::internal, "the store does not know this session");
@@ -106,6 +106,14 @@ void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
   pump(*link);
   arm(*link);
   dispatch_later();
+}
+
+void Fleet::give_back(TaskStore& store, SessionId session, const std::vector<LeasedTask>& leased) {
+  if (leased.empty()) return;
+  std::vector<TaskId> tasks;
+  tasks.reserve(leased.size());
+  for (const LeasedTask& task : leased) tasks.push_back(task.task);
+  store.give_back(session, std::move(tasks), [](auto) {});
 }
 
 void Fleet::give_back(SessionId session, std::vector<TaskId> tasks) {

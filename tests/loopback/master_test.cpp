@@ -16,6 +16,7 @@
 #include "master/master_access.hpp"
 #include "probekit/agent.hpp"
 #include "probekit/stores.hpp"
+#include "probekit/testing/manual_clock.hpp"
 #include "probekit/testing/scripted_prober.hpp"
 #include "support/catch.hpp"
 #include "support/held_executor.hpp"
@@ -621,6 +622,79 @@ TEST_CASE("what a slow store took of a task's time is not promised to the agent"
   const auto tasks = agent->wait_for_tasks(1);
   CHECK(tasks[0].left < 59s);
   CHECK(tasks[0].left > 30s);
+}
+
+// The store is asked for its one task, and does not answer.
+std::unique_ptr<RawAgent> agent_that_waits_for_a_lease(World& world, test::StallingStore& store) {
+  auto agent = world.agent();
+  agent->join("a1");
+  world.submit(1);
+  store.stall(test::StallingStore::Stall::calls);
+  agent->grant(0, 1);
+  run_until([&] { return world.info("a1").credit_other == 1; });
+  world.info("a1");  // after which the lease was asked for, too
+  return agent;
+}
+
+TEST_CASE("an agent that goes before a lease is answered costs its tasks no attempt",
+          "[master][resume]") {
+  MasterOptions options = World::defaults();
+  options.resume_grace = 0ms;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{options, store};
+  const auto agent = agent_that_waits_for_a_lease(world, *store);
+  agent->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  store->go_on();
+  auto other = world.agent();
+  other->join("b1");
+  other->grant(0, 1);
+  CHECK(other->wait_for_tasks(1)[0].attempt == 1);
+}
+
+TEST_CASE("a master that stops before a lease is answered costs its tasks no attempt",
+          "[master][resume]") {
+  MasterOptions options = World::defaults();
+  options.resume_grace = 0ms;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  {
+    World world{options, store};
+    const auto agent = agent_that_waits_for_a_lease(world, *store);
+    world.master.stop();
+    store->go_on();
+  }
+  World world{options, store};
+  auto other = world.agent();
+  other->join("b1");
+  other->grant(0, 1);
+  CHECK(other->wait_for_tasks(1)[0].attempt == 1);
+}
+
+TEST_CASE("tasks of a session whose successor goes before it resumed are given to others",
+          "[master][resume]") {
+  StoreOptions store_options;
+  const auto clock = std::make_shared<testing::ManualClock>();
+  store_options.clock = clock;
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store(store_options));
+  World world{World::defaults(), store};
+  auto older = world.agent();
+  older->join("a1");
+  older->grant(0, 1);
+  world.submit(1);
+  older->wait_for_tasks(1);
+  store->stall(test::StallingStore::Stall::calls);
+  auto newer = world.agent();
+  newer->connect();
+  newer->say(RawAgent::hello("a1", "one"));
+  CHECK(older->wait_for_close().code == CloseCode::replaced);
+  newer->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  store->go_on();
+  auto other = world.agent();
+  other->join("b1");
+  other->grant(0, 1);
+  clock->advance(31s);
+  other->wait_for_tasks(1);
 }
 
 TEST_CASE("results sent again after a cut are in the master's time, too", "[master][resume]") {
