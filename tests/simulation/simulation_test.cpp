@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "simulation/world/life.hpp"
+#include "support/catch.hpp"
+
+namespace probekit::simulation {
+namespace {
+
+// Planted mistakes are looked for in so many lives; see what they print for how many it takes.
+constexpr std::uint64_t kLivesMax = 4000;
+
+std::string told(std::uint64_t seed) {
+  std::string text;
+  LifeOptions options;
+  options.seed = seed;
+  options.trace = [&](const std::string& line) { text += line + '\n'; };
+  const LifeReport report = live(options);
+  return text + std::to_string(report.steps) + ' ' + report.broken.value_or("");
+}
+
+TEST_CASE("a seed is a life, the same each time", "[simulation]") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    INFO("seed " << seed);
+    const std::string first = told(seed);
+    CHECK(first.size() > 1000);
+    // Not with CHECK, which would print them.
+    const bool same = told(seed) == first;
+    CHECK(same);
+  }
+}
+
+TEST_CASE("whether anybody listens to a life changes nothing in it", "[simulation]") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    LifeOptions options;
+    options.seed = seed;
+    const LifeReport alone = live(options);
+    options.trace = [](const std::string&) {};
+    const LifeReport heard = live(options);
+    CHECK(alone.steps == heard.steps);
+    CHECK(alone.lasted == heard.lasted);
+    CHECK(alone.tasks == heard.tasks);
+  }
+}
+
+TEST_CASE("two seeds are two lives", "[simulation]") { CHECK(told(1) != told(2)); }
+
+TEST_CASE("every planted mistake is found", "[simulation]") {
+  for (const Planted planted : all_planted()) {
+    LifeOptions options;
+    options.planted = planted;
+    LifeReport report;
+    for (options.seed = 1; options.seed <= kLivesMax && !report.broken; ++options.seed)
+      report = live(options);
+    INFO(to_string(planted));
+    CHECK(report.broken);
+    if (!report.broken) continue;
+    WARN(to_string(planted) << ": found in life " << options.seed - 1 << ", after "
+                            << std::chrono::duration<double>(report.lasted).count()
+                            << " s of it: " << *report.broken);
+  }
+}
+
+}  // namespace
+}  // namespace probekit::simulation

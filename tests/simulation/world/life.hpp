@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// One life: a master, its store and its agents, as the product has them, from birth until all that
+/// was asked of them has ended, while things go wrong.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "simulation/world/planted.hpp"
+#include "simulation/world/world.hpp"
+
+namespace probekit::simulation {
+
+struct LifeOptions {
+  std::uint64_t seed = 1;
+  Planted planted = Planted::none;
+  /// Hears of all that happens, a line each.
+  std::function<void(const std::string&)> trace;
+};
+
+struct LifeReport {
+  std::optional<std::string> broken;  ///< which promise, and how
+  Time lasted{0};
+  std::uint64_t steps = 0;
+  std::uint64_t tasks = 0;  ///< that ended
+  std::uint64_t connections = 0;
+};
+
+LifeReport live(const LifeOptions& options);
+
+}  // namespace probekit::simulation

@@ -1,0 +1,346 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "simulation/world/planted.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "protocol/codec.hpp"
+#include "simulation/world/forwarding_store.hpp"
+
+namespace probekit::simulation {
+
+namespace {
+
+using protocol::Message;
+
+constexpr std::pair<Planted, std::string_view> kNames[] = {
+    {Planted::ack_lost, "ack_lost"},
+    {Planted::ack_ahead, "ack_ahead"},
+    {Planted::completion_lost, "completion_lost"},
+    {Planted::return_forgotten, "return_forgotten"},
+    {Planted::loss_forgotten, "loss_forgotten"},
+    {Planted::give_back_dropped, "give_back_dropped"},
+    {Planted::ticks_forgotten, "ticks_forgotten"},
+    {Planted::recorded_twice, "recorded_twice"},
+    {Planted::late_result_recorded, "late_result_recorded"},
+    {Planted::credit_doubled, "credit_doubled"},
+    {Planted::held_forgotten, "held_forgotten"},
+    {Planted::window_overdrawn, "window_overdrawn"},
+    {Planted::cancel_misdirected, "cancel_misdirected"},
+    {Planted::tasks_lost, "tasks_lost"},
+    {Planted::tasks_repeated, "tasks_repeated"},
+    {Planted::late_start, "late_start"},
+    {Planted::reading_waits, "reading_waits"},
+};
+
+std::string text_of(const Message& message) {
+  std::string text;
+  protocol::encode(message, text);
+  return text;
+}
+
+using Sent = std::vector<std::string>;
+
+Sent only(std::string text) {
+  Sent sent;
+  sent.push_back(std::move(text));
+  return sent;
+}
+
+/// Changes a decoded message; false: it is not sent.
+template <class One, class Change>
+Sent changed(std::string text, Change change) {
+  auto message = protocol::decode(text);
+  auto* const one = message ? std::get_if<One>(&*message) : nullptr;
+  if (one == nullptr) return only(std::move(text));
+  if (!change(*one)) return {};
+  return only(text_of(*message));
+}
+
+Sent lose_ack(std::string text) {
+  auto message = protocol::decode(text);
+  if (!message) return only(std::move(text));
+  if (std::holds_alternative<protocol::Ack>(*message)) return {};
+  if (auto* const beat = std::get_if<protocol::Heartbeat>(&*message)) {
+    beat->ack.reset();
+    return only(text_of(*message));
+  }
+  return only(std::move(text));
+}
+
+Sent double_credit(std::string text) {
+  auto message = protocol::decode(text);
+  if (!message) return only(std::move(text));
+  auto* credit = std::get_if<protocol::Credit>(&*message);
+  auto* const beat = std::get_if<protocol::Heartbeat>(&*message);
+  if (beat != nullptr && beat->credit) credit = &*beat->credit;
+  if (credit == nullptr) return only(std::move(text));
+  credit->high *= 2;
+  credit->other *= 2;
+  return only(text_of(*message));
+}
+
+Sent widen_window(std::string text) {
+  auto message = protocol::decode(text);
+  if (!message) return only(std::move(text));
+  if (auto* const welcome = std::get_if<protocol::Welcome>(&*message)) welcome->results_bytes *= 16;
+  auto* const beat = std::get_if<protocol::Heartbeat>(&*message);
+  if (beat != nullptr && beat->results_bytes) *beat->results_bytes *= 16;
+  return only(text_of(*message));
+}
+
+/// Leaves the first task out of what is held.
+struct ForgetHeld {
+  std::map<std::uint64_t, bool> forgets = {};  // by connection: hello has said one less
+
+  Sent operator()(const Tap::Line& line, std::string text) {
+    auto message = protocol::decode(text);
+    if (!message) return only(std::move(text));
+    if (auto* const hello = std::get_if<protocol::Hello>(&*message)) {
+      if (hello->holds == 0) return only(std::move(text));
+      --hello->holds;
+      forgets[line.connection] = true;
+      return only(text_of(*message));
+    }
+    auto* const held = std::get_if<protocol::Held>(&*message);
+    if (held == nullptr || !std::exchange(forgets[line.connection], false))
+      return only(std::move(text));
+    held->tasks.erase(held->tasks.begin());
+    if (held->tasks.empty()) return {};
+    return only(text_of(*message));
+  }
+};
+
+/// Sends what is meant for one agent to the next one that is sent anything.
+struct MisdirectCancel {
+  std::optional<std::pair<std::uint64_t, std::string>> taken = {};
+
+  Sent operator()(const Tap::Line& line, std::string text) {
+    if (text.rfind("{\"type\":\"cancel\"", 0) == 0 && !taken) {
+      taken.emplace(line.connection, std::move(text));
+      return {};
+    }
+    const bool welcome = text.rfind("{\"type\":\"welcome\"", 0) == 0;
+    Sent sent = only(std::move(text));
+    if (taken && taken->first != line.connection && !welcome) {
+      sent.push_back(std::move(taken->second));
+      taken.reset();
+    }
+    return sent;
+  }
+};
+
+bool is_tasks(const std::string& text) { return text.rfind("{\"type\":\"tasks\"", 0) == 0; }
+
+/// Has the mistakes of what it does.
+class MistakenStore final : public ForwardingStore {
+ public:
+  MistakenStore(Planted planted, std::shared_ptr<TaskStore> store)
+      : ForwardingStore(std::move(store)), planted_(planted) {}
+
+  void record(SessionId session, std::vector<Outcome> outcomes,
+              Completion<OutcomeReport> done) override {
+    if (planted_ == Planted::return_forgotten) {
+      outcomes.erase(
+          std::remove_if(outcomes.begin(), outcomes.end(),
+                         [](const Outcome& one) { return one.kind != Outcome::Kind::result; }),
+          outcomes.end());
+    }
+    if (planted_ == Planted::recorded_twice || planted_ == Planted::late_result_recorded) {
+      const char* const before = planted_ == Planted::recorded_twice ? "done" : "expired";
+      for (const Outcome& one : outcomes) {
+        if (one.kind == Outcome::Kind::result && has_line(one.task, before))
+          again_[one.task.batch().value].push_back(one.task);
+      }
+    }
+    inner().record(session, std::move(outcomes), std::move(done));
+  }
+  void give_back(SessionId session, std::vector<TaskId> tasks,
+                 Completion<std::uint64_t> done) override {
+    if (planted_ == Planted::give_back_dropped) return done(std::uint64_t{0});
+    inner().give_back(session, std::move(tasks), std::move(done));
+  }
+  void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
+    if (planted_ == Planted::loss_forgotten) return done(std::uint64_t{0});
+    inner().lose_session(loss, std::move(done));
+  }
+  void tick(Completion<StoreTick> done) override {
+    if (planted_ == Planted::ticks_forgotten) return done(StoreTick{});
+    inner().tick(std::move(done));
+  }
+  void batch(BatchId id, Completion<BatchView> done) override {
+    inner().batch(id, [this, id, done = std::move(done)](Expected<BatchView> view) {
+      const auto again = again_.find(id.value);
+      if (view && again != again_.end()) move(view->info.ledger, again->second.size());
+      done(std::move(view));
+    });
+  }
+  void facts(Completion<StoreFacts> done) override {
+    inner().facts([this, done = std::move(done)](Expected<StoreFacts> facts) {
+      for (const auto& [id, tasks] : again_) {
+        inner().batch(BatchId{id}, [&, count = tasks.size()](const Expected<BatchView>& view) {
+          if (!view || !facts) return;
+          Ledger ledger = view->info.ledger;
+          move(ledger, count);
+          facts->ledger.done += ledger.done - view->info.ledger.done;
+          facts->ledger.passed += ledger.passed - view->info.ledger.passed;
+          facts->ledger.queued -= view->info.ledger.queued - ledger.queued;
+          facts->ledger.in_flight -= view->info.ledger.in_flight - ledger.in_flight;
+          facts->ledger.expired -= view->info.ledger.expired - ledger.expired;
+        });
+      }
+      done(std::move(facts));
+    });
+  }
+
+ private:
+  // What a task that ends a second time does to the terms: they close as before.
+  void move(Ledger& ledger, std::uint64_t count) const {
+    for (; count > 0; --count) {
+      std::uint64_t& from = planted_ == Planted::late_result_recorded ? ledger.expired
+                            : ledger.in_flight > 0                    ? ledger.in_flight
+                                                                      : ledger.queued;
+      if (from == 0) return;
+      --from;
+      ++ledger.done;
+      ++ledger.passed;
+    }
+  }
+
+  bool has_line(TaskId task, const std::string& state) {
+    bool found = false;
+    inner().results({task.batch(), {}, 1000, 1 << 24, {}}, [&](const Expected<ResultPage>& page) {
+      if (!page) return;
+      const std::string task_end = "-" + std::to_string(task.index()) + "\",";
+      const std::string begin = "{\"state\":\"" + state + "\"";
+      std::string_view rest = page->lines;
+      while (!rest.empty() && !found) {
+        const std::string_view line = rest.substr(0, rest.find('\n') + 1);
+        found = line.rfind(begin, 0) == 0 && line.find(task_end) != std::string_view::npos;
+        rest.remove_prefix(line.size());
+      }
+    });
+    return found;
+  }
+
+  const Planted planted_;
+  std::map<std::uint32_t, std::vector<TaskId>> again_;  // by batch: those that ended twice
+};
+
+/// Has the mistakes of what it says.
+class RashStore final : public ForwardingStore {
+ public:
+  RashStore(Planted planted, World& world, Machine& master, std::shared_ptr<TaskStore> store)
+      : ForwardingStore(std::move(store)), planted_(planted), world_(world), master_(master) {}
+
+  void record(SessionId session, std::vector<Outcome> outcomes,
+              Completion<OutcomeReport> done) override {
+    if (planted_ == Planted::completion_lost && world_.chance().one_in(8)) {
+      return inner().record(session, std::move(outcomes), [](auto) {});
+    }
+    if (planted_ != Planted::ack_ahead)
+      return inner().record(session, std::move(outcomes), std::move(done));
+    world_.at(world_.now() + milliseconds{20}, master_,
+              [this, session, outcomes = std::move(outcomes)]() mutable {
+                inner().record(session, std::move(outcomes), [](auto) {});
+              });
+    done(OutcomeReport{});
+  }
+
+ private:
+  const Planted planted_;
+  World& world_;
+  Machine& master_;
+};
+
+}  // namespace
+
+const std::vector<Planted>& all_planted() {
+  static const std::vector<Planted> all = [] {
+    std::vector<Planted> made;
+    for (const auto& [planted, name] : kNames) made.push_back(planted);
+    return made;
+  }();
+  return all;
+}
+
+std::string_view to_string(Planted planted) noexcept {
+  for (const auto& [one, name] : kNames) {
+    if (one == planted) return name;
+  }
+  return "none";
+}
+
+std::optional<Planted> parse_planted(std::string_view text) noexcept {
+  for (const auto& [planted, name] : kNames) {
+    if (name == text) return planted;
+  }
+  return std::nullopt;
+}
+
+std::function<Sent(const Tap::Line&, std::string)> tamperer_for(Planted planted, World& world) {
+  using Line = Tap::Line;
+  // Of one side only.
+  const auto by = [](bool master, std::function<Sent(const Line&, std::string)> change) {
+    return [master, change = std::move(change)](const Line& line, std::string text) {
+      return line.by_master == master ? change(line, std::move(text)) : only(std::move(text));
+    };
+  };
+  switch (planted) {
+    case Planted::ack_lost:
+      return by(true, [](const Line&, std::string text) { return lose_ack(std::move(text)); });
+    case Planted::credit_doubled:
+      return by(false,
+                [](const Line&, std::string text) { return double_credit(std::move(text)); });
+    case Planted::window_overdrawn:
+      return by(true, [](const Line&, std::string text) { return widen_window(std::move(text)); });
+    case Planted::held_forgotten:
+      return by(false, ForgetHeld{});
+    case Planted::cancel_misdirected:
+      return by(true, MisdirectCancel{});
+    case Planted::tasks_lost:
+      return by(true, [&world](const Line&, std::string text) {
+        return is_tasks(text) && world.chance().one_in(4) ? Sent{} : only(std::move(text));
+      });
+    case Planted::tasks_repeated:
+      return by(true, [&world](const Line&, std::string text) {
+        Sent sent = only(std::move(text));
+        if (is_tasks(sent.front()) && world.chance().one_in(4)) sent.push_back(sent.front());
+        return sent;
+      });
+    case Planted::late_start:
+      return by(true, [](const Line&, std::string text) {
+        return changed<protocol::Tasks>(std::move(text), [](protocol::Tasks& tasks) {
+          for (auto& item : tasks.tasks) item.left += milliseconds{1000};
+          return true;
+        });
+      });
+    default:
+      return nullptr;
+  }
+}
+
+std::shared_ptr<TaskStore> with_mistake(Planted planted, std::shared_ptr<TaskStore> store) {
+  switch (planted) {
+    case Planted::return_forgotten:
+    case Planted::loss_forgotten:
+    case Planted::give_back_dropped:
+    case Planted::ticks_forgotten:
+    case Planted::recorded_twice:
+    case Planted::late_result_recorded:
+      return std::make_shared<MistakenStore>(planted, std::move(store));
+    default:
+      return store;
+  }
+}
+
+std::shared_ptr<TaskStore> with_mistake_of_answers(Planted planted, World& world, Machine& master,
+                                                   std::shared_ptr<TaskStore> store) {
+  if (planted != Planted::ack_ahead && planted != Planted::completion_lost) return store;
+  return std::make_shared<RashStore>(planted, world, master, std::move(store));
+}
+
+}  // namespace probekit::simulation
