@@ -49,7 +49,8 @@ std::shared_ptr<Answer> answer(api::ApiContext& context, Exchange& exchange,
     return nullptr;
   };
   const auto& tokens = context.options.tokens;
-  const bool any_host = tokens || context.options.insecure;
+  // `insecure` may be for the other port's sake.
+  const bool any_host = tokens || !api::is_loopback_address(context.options.host);
   if (const auto refusal = api::guard(request, any_host)) return refuse(*refusal);
   api::Routed routed = api::find_route(request.method, request.path());
   const bool open = routed.route && routed.route->open;

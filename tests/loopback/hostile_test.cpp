@@ -261,6 +261,27 @@ TEST_CASE("a page of another origin does nothing on loopback", "[hostile][api]")
   CHECK(world.get("/v1/batches").json().find("items")->as_array()->empty());
 }
 
+TEST_CASE("a name that was made to point at loopback is not served, insecure or not",
+          "[hostile][api]") {
+  HttpApiOptions http;
+  const auto status = [&http] {
+    const World world({}, {}, http);
+    const std::string rebound = "evil.example:" + std::to_string(world.api_port);
+    const auto reply = RawHttp(world.api_port)
+                           .request("GET", "/v1/status",
+                                    "Host: " + rebound + "\r\nOrigin: http://" + rebound + "\r\n");
+    REQUIRE(reply);
+    return reply->status;
+  };
+  CHECK(status() == 403);
+  http.insecure = true;
+  CHECK(status() == 403);
+  // Whoever serves other hosts is called by other names. This address stands for them: it is
+  // loopback all the same.
+  http.host = "::ffff:127.0.0.1";
+  CHECK(status() == 200);
+}
+
 TEST_CASE("proxies write the upgrade headers in many ways, and all of them open",
           "[websocket][hostile]") {
   const World world;
