@@ -36,7 +36,8 @@ struct HttpApiOptions {
   /// Of `GET /probe`, beside builtin_probe_modules(); of the same name the first counts.
   std::vector<ProbeModule> modules;
   // limits
-  /// 1 to 65536; one more is answered 503 and closed. Each needs at most 64 KiB, and 200 KiB more
+  /// 1 to 65536. For one more, one that asks for nothing is closed, the oldest newcomer first; when
+  /// there is none it is answered 503 and closed. Each needs at most 64 KiB, and 200 KiB more
   /// while it reads results, 2 MiB more while it uploads or reads the metrics (which 8 may at
   /// once), 32 MiB more while it puts a schedule, which counts as an upload.
   std::size_t connections_max = 1024;

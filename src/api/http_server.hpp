@@ -91,6 +91,8 @@ using AnswerFactory =
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
+  /// At it the connection that has sent no request's head for longest makes room for a new one;
+  /// then one whose body nobody reads, then one between requests. One of use never does.
   std::size_t connections_max = 1024;
   std::chrono::seconds idle_timeout{60};  ///< no byte moved while one was due: dropped
   /// Of one connection: its request's head, and what of the body was read and not yet taken.
@@ -103,7 +105,7 @@ struct HttpServerOptions {
 struct HttpCounters {
   std::array<std::uint64_t, 5> responses{};  ///< by class: 1xx to 5xx
   std::uint64_t refused = 0;                 ///< connections beyond connections_max
-  /// Connections ended because their first request's head did not come in time.
+  /// Connections ended because their first request's head did not come in time, or for others.
   std::uint64_t dropped = 0;
 };
 

@@ -9,7 +9,8 @@
 // client waits for its response its socket is watched here. Nor does it hear of a client that
 // leaves right behind its last bytes: it reads them, takes the short count for all there is, and
 // gets no second edge. Once a second we look for those, and for clients that have been sending a
-// request's head for too long, byte by byte.
+// request's head for too long, byte by byte. When all places are taken, who sends nothing of use
+// makes room for who comes.
 //
 // It takes a response at a request's head or at its end. A body that goes on and on after it was
 // refused is answered past the library, straight to the socket.
@@ -27,7 +28,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <set>
+#include <iterator>
+#include <list>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -85,12 +87,24 @@ std::string on_the_wire(const HttpResponse& response, bool with_body) {
 class MicrohttpdServer;
 class MicrohttpdExchange;
 
+/// What a connection does, those first that make room for others first.
+enum class Doing : std::uint8_t {
+  nothing,  // its first request's head is not there yet
+  in_vain,  // it sends a body that nobody reads
+  idle,     // between two requests
+  request,
+};
+
 /// A connection the library has.
 struct Client {
   int socket = -1;
   MicrohttpdExchange* exchange = nullptr;   // none between requests
   SteadyTime head_due = SteadyTime::max();  // while a request's head is to come
   bool served = false;                      // a request, at least
+  bool expelled = false;                    // to make room
+  std::list<Client>::iterator place;
+
+  Doing doing() const noexcept;
 };
 
 class MicrohttpdExchange final : public Exchange {
@@ -112,6 +126,8 @@ class MicrohttpdExchange final : public Exchange {
   void abort();
   /// Nothing can come of it any more when the client sends nothing more.
   bool needs_client() const noexcept { return !body_ended_ && suspended_ == Suspended::no; }
+  /// What the client still sends is read and dropped.
+  bool is_in_vain() const noexcept;
 
  private:
   enum class Suspended : std::uint8_t { no, upload, response, download };
@@ -168,6 +184,7 @@ class MicrohttpdServer final : public HttpServer {
   void run();
   void schedule();
   void accept_some();
+  bool make_room();
   void refuse(int socket);
   void pause_accepting(int error);
   void sweep();
@@ -194,7 +211,7 @@ class MicrohttpdServer final : public HttpServer {
   MHD_Daemon* daemon_ = nullptr;
   int daemon_epoll_ = -1;
   int listener_ = -1;
-  std::set<Client*> clients_;
+  std::list<Client> clients_;  // those who came, or ended a request, longest ago first
   HttpCounters counters_;
   TimerId run_timer_ = 0;
   SteadyTime run_at_{};
@@ -363,6 +380,12 @@ MHD_Result MicrohttpdExchange::queue_response() {
   return result;
 }
 
+bool MicrohttpdExchange::is_in_vain() const noexcept {
+  if (body_ended_) return false;
+  return responded_ || request_.method == MHD_HTTP_METHOD_GET ||
+         request_.method == MHD_HTTP_METHOD_HEAD || request_.method == MHD_HTTP_METHOD_DELETE;
+}
+
 ssize_t MicrohttpdExchange::read(char* to, std::size_t room) {
   if (aborted_ || !answer_) return MHD_CONTENT_READER_END_WITH_ERROR;
   const Answer::Piece piece = answer_->read(to, room);
@@ -488,8 +511,8 @@ void MicrohttpdServer::close() {
   if (sweep_timer_ != 0) loop_.cancel(std::exchange(sweep_timer_, 0));
   // The library must not be stopped while a connection is suspended; and this last run of it may
   // read requests that have just come.
-  for (const Client* client : clients_) {
-    if (client->exchange) client->exchange->abort();
+  for (const Client& client : clients_) {
+    if (client.exchange) client.exchange->abort();
   }
   MHD_run(daemon_);
   loop_.unwatch(daemon_epoll_);
@@ -538,7 +561,7 @@ void MicrohttpdServer::accept_some() {
       break;
     }
     accept_failing_ = false;
-    if (clients_.size() >= options_.connections_max) {
+    if (clients_.size() >= options_.connections_max && !make_room()) {
       refuse(fd);
       continue;
     }
@@ -548,6 +571,23 @@ void MicrohttpdServer::accept_some() {
   }
   if (!clients_.empty()) start_sweeping();
   run();
+}
+
+/// Whoever takes places and asks for nothing keeps nobody out.
+bool MicrohttpdServer::make_room() {
+  Client* chosen = nullptr;
+  Doing doing = Doing::request;
+  for (Client& client : clients_) {
+    if (client.expelled || client.doing() >= doing) continue;
+    chosen = &client;
+    doing = client.doing();
+    if (doing == Doing::nothing) break;
+  }
+  if (!chosen) return false;
+  chosen->expelled = true;
+  shutdown(chosen->socket, SHUT_RDWR);
+  MHD_run(daemon_);  // it hears of that, and lets go
+  return clients_.size() < options_.connections_max;
 }
 
 void MicrohttpdServer::refuse(int socket) {
@@ -570,12 +610,12 @@ void MicrohttpdServer::pause_accepting(int error) {
 }
 
 void MicrohttpdServer::sweep() {
-  for (const Client* client : clients_) {
-    if (client->exchange && !client->exchange->needs_client()) continue;
+  for (const Client& client : clients_) {
+    if (client.exchange && !client.exchange->needs_client()) continue;
     char byte = 0;
-    if (client->head_due <= loop_.now() ||
-        recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
-      shutdown(client->socket, SHUT_RDWR);  // of this the library hears
+    if (client.head_due <= loop_.now() ||
+        recv(client.socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+      shutdown(client.socket, SHUT_RDWR);  // of this the library hears
     }
   }
   sweep_timer_ = 0;
@@ -599,6 +639,11 @@ Result MicrohttpdServer::guarded(Result otherwise, Function&& function) const no
     log(LogLevel::error, std::string("a request failed: ") + error.what());
   }
   return otherwise;
+}
+
+Doing Client::doing() const noexcept {
+  if (head_due != SteadyTime::max()) return served ? Doing::idle : Doing::nothing;
+  return exchange && exchange->is_in_vain() ? Doing::in_vain : Doing::request;
 }
 
 Client& client_of(MHD_Connection* connection) {
@@ -627,12 +672,13 @@ MHD_Result MicrohttpdServer::on_access(void* self, MHD_Connection* connection, c
 
 void MicrohttpdServer::on_completed(void* self, MHD_Connection* connection, void** exchange,
                                     MHD_RequestTerminationCode) {
-  const auto* server = static_cast<const MicrohttpdServer*>(self);
+  auto* server = static_cast<MicrohttpdServer*>(self);
   Client& client = client_of(connection);
   client.exchange = nullptr;
   if (client.head_due == SteadyTime::max()) {  // else its head never came whole
     client.served = true;
     client.head_due = server->loop_.now() + server->options_.idle_timeout;
+    server->clients_.splice(server->clients_.end(), server->clients_, client.place);
   }
   delete static_cast<MicrohttpdExchange*>(std::exchange(*exchange, nullptr));
 }
@@ -642,19 +688,19 @@ void MicrohttpdServer::on_connection(void* self, MHD_Connection* connection, voi
   auto* server = static_cast<MicrohttpdServer*>(self);
   auto* client = static_cast<Client*>(*context);
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-    client = new Client;
+    server->clients_.emplace_back();
+    client = &server->clients_.back();
+    client->place = std::prev(server->clients_.end());
     client->socket =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     client->head_due = server->loop_.now() + server->options_.idle_timeout;
     *context = client;
-    server->clients_.insert(client);
   } else {
     // By the library, by the sweep, or by a client that gave up at the last moment.
     const bool late = client->head_due != SteadyTime::max() &&
                       server->loop_.now() + kLateSlack >= client->head_due;
-    if (late && !client->served) ++server->counters_.dropped;
-    server->clients_.erase(client);
-    delete client;
+    if (client->expelled || (late && !client->served)) ++server->counters_.dropped;
+    server->clients_.erase(client->place);
   }
 }
 

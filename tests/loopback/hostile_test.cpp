@@ -34,6 +34,7 @@ using Catch::Matchers::StartsWith;
 namespace {
 
 constexpr int kStrangers = 1000;
+constexpr int kTooMany = 1100;  // either port has 1,024 places for those who say nothing
 
 struct World {
   explicit World(MasterOptions options = {}, WebSocketListenerOptions listener = {},
@@ -83,10 +84,18 @@ struct World {
   std::uint16_t api_port = 0;
 };
 
-// A third says nothing, a third begins and stops, a third trickles.
+// How strangers begin, in turn. They say no more, or trickle.
+struct Opening {
+  std::string said;
+  bool trickles = false;
+};
+const std::vector<Opening> kSlowHeads{
+    {"", false}, {"GET /ws HTTP/1.1\r\nHost: a\r\nUpgr", false}, {"", true}};
+
 class Strangers {
  public:
-  Strangers(std::uint16_t port, int count) {
+  Strangers(std::uint16_t port, int count, std::vector<Opening> openings = kSlowHeads)
+      : openings_(std::move(openings)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -96,7 +105,7 @@ class Strangers {
       REQUIRE(fd >= 0);
       sockets_.push_back(fd);
       REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-      if (i % 3 == 1) say(fd, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgr");
+      say(fd, opening(sockets_.size() - 1).said);
     }
   }
   ~Strangers() {
@@ -107,7 +116,9 @@ class Strangers {
 
   void trickle() {
     static const std::string kHead = "GET /ws HTTP/1.1\r\nX: " + std::string(1000, 'x');
-    for (std::size_t i = 2; i < sockets_.size(); i += 3) say(sockets_[i], kHead.substr(said_, 1));
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      if (opening(i).trickles) say(sockets_[i], kHead.substr(said_, 1));
+    }
     said_ = (said_ + 1) % kHead.size();
   }
   std::size_t open() const {
@@ -128,6 +139,9 @@ class Strangers {
     static_cast<void>(send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
   }
 
+  const Opening& opening(std::size_t i) const { return openings_[i % openings_.size()]; }
+
+  std::vector<Opening> openings_;
   std::vector<int> sockets_;
   std::size_t said_ = 0;
 };
@@ -174,6 +188,53 @@ TEST_CASE("a thousand slow strangers at the API keep nobody out and are dropped"
   CHECK(rounds >= 5);
   CHECK(world.status("api", "dropped") == kStrangers);
   run_until([&] { return world.status("api", "connections") == 1; });
+}
+
+TEST_CASE("more slow strangers than there are places shut nobody out", "[hostile][api]") {
+  const World world;  // nobody is dropped for the time it takes
+  const std::string host = "HTTP/1.1\r\nHost: localhost\r\n";
+  const std::string long_body = host + "Content-Length: 1000000\r\n\r\n";
+  const std::vector<std::vector<Opening>> kinds{
+      kSlowHeads,
+      // Refused, and asked without leave to: their bodies are read by nobody.
+      {{"POST /nothing " + long_body, true}, {"GET /healthz " + long_body, true}},
+      // Served, and gone quiet.
+      {{"GET /healthz " + host + "\r\n", false}, {"HEAD / " + host + "\r\nGET / HT", false}},
+  };
+  // Someone who was here before them and waits for an answer keeps the place.
+  RawHttp resident(world.api_port);
+  const auto batch =
+      RawHttp(world.api_port)
+          .request("POST", "/v1/batches", "Content-Type: text/plain\r\n", "http://a.example/\n");
+  REQUIRE(batch);
+  resident.send(request_head("GET", batch->header("location") + "/results?wait_ms=50000", ""));
+  for (const auto& openings : kinds) {
+    INFO("who begins with " << openings.back().said);
+    std::vector<std::unique_ptr<Strangers>> crowd;
+    for (int round = 0; round < 3; ++round) {
+      crowd.push_back(std::make_unique<Strangers>(world.api_port, kTooMany, openings));
+      crowd.back()->trickle();
+      for (int i = 0; i < 3; ++i) {
+        const auto begun = std::chrono::steady_clock::now();
+        CHECK(world.get("/v1/status").status == 200);
+        CHECK(std::chrono::steady_clock::now() - begun < 1s);
+      }
+      world.serve_the_honest("guest");
+    }
+  }
+  CHECK(world.status("api", "connections") <= 1024);
+  CHECK(world.status("api", "dropped") >= 3 * (3 * kTooMany - 1024));
+  CHECK_FALSE(resident.readable(0ms));
+}
+
+TEST_CASE("more slow strangers than there are places shut no agent out", "[hostile][websocket]") {
+  const World world;
+  RawAgent resident(world.connector());
+  resident.join("resident");
+  const Strangers strangers(port_of(world.agents_url), kTooMany);
+  for (int i = 0; i < 3; ++i) world.serve_the_honest("guest-" + std::to_string(i));
+  CHECK_FALSE(resident.is_closed());
+  CHECK(world.status("newcomers", "dropped") >= kTooMany - 1024);
 }
 
 TEST_CASE("at the bound of newcomers the oldest makes room for the newest",

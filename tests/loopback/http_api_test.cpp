@@ -619,11 +619,18 @@ TEST_CASE("a connection too many is answered, not left waiting", "[api][loopback
   HttpApiOptions options;
   options.connections_max = 3;
   World world(options);
+  const std::string wait = "/v1/batches/" + world.import(1) + "/results?wait_ms=50000";
   std::vector<std::unique_ptr<RawHttp>> clients;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(std::make_unique<RawHttp>(world.port));
     REQUIRE(clients.back()->request("GET", "/healthz"));
+    REQUIRE(clients.back()->send(request_head("GET", wait, "")));
   }
+  // Until all three wait, they are between two requests, and make room.
+  run_until([&] {
+    const auto answer = RawHttp(world.port).receive();
+    return answer && answer->status == 503;
+  });
   RawHttp crowded(world.port);
   const auto reply = crowded.receive();
   REQUIRE(reply);
