@@ -86,8 +86,9 @@ void declare(examples::CommandLine& line, Options& options) {
 std::string fault_of(const Options& options) {
   if (!options.master.name.empty() && !probekit::is_valid_name(options.master.name))
     return "--name: '" + options.master.name + "' must be 1 to 64 of A-Z a-z 0-9 . _ -";
-  if (options.store.rfind("sqlite:", 0) == 0 || options.store.rfind("postgres:", 0) == 0)
-    return "--store: this version has only 'memory'";
+  // Behind the colon there may be a password.
+  if (options.store.rfind("postgres:", 0) == 0)
+    return "--store: 'postgres:' is not in this version";
   if (options.store != "memory") return "--store: '" + options.store + "' is not a store: memory";
   const auto& master = options.master;
   for (const auto& [flag, value, most, text] :
@@ -178,6 +179,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   if (const auto code = read_modules(options)) return *code;
   if (const auto code = find_hosts(options)) return *code;
   options.master.log = options.websocket.log = options.http.log = log;
+  options.websocket.handshake_timeout = options.master.time_to_first_message;
   // Port 0 is not known yet; masters of one host must differ all the same.
   if (options.master.name.empty())
     options.master.name =

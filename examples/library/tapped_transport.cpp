@@ -37,6 +37,7 @@ class TappedConnection final : public Connection, private probekit::ConnectionOb
   void abort(CloseCode code, std::string_view text) override { inner_->abort(code, text); }
   probekit::ConnectionFacts facts() const override { return inner_->facts(); }
   std::optional<std::string> token() const override { return inner_->token(); }
+  std::chrono::milliseconds opening_time() const override { return inner_->opening_time(); }
 
  private:
   // The host may destroy this object inside any of these calls: they are the last thing done.

@@ -51,7 +51,8 @@ struct MasterOptions {
   /// Connections that have not said hello; at it the oldest is closed for the newest.
   std::size_t newcomers_max = 1024;
   // timing
-  std::chrono::milliseconds time_to_first_message{10'000};  ///< 1 ms to 1 h
+  /// 1 ms to 1 h, from a connection's arrival; also give a listener no longer to open it.
+  std::chrono::milliseconds time_to_first_message{10'000};
   std::chrono::milliseconds heartbeat_interval{15'000};     ///< to 10 min; jittered by a tenth
   std::chrono::milliseconds dead_after{60'000};    ///< twice heartbeat_interval at least, to 1 h
   std::chrono::milliseconds resume_grace{30'000};  ///< 0 to 24 h

@@ -102,6 +102,9 @@ class PROBEKIT_EXPORT Connection {
   /// The bearer token a newcomer brought, empty for none; nothing when the transport asks for none,
   /// as that of one process does not.
   virtual std::optional<std::string> token() const = 0;
+
+  /// How long it was from its arrival until it was handed over: so much less is left to say hello.
+  virtual std::chrono::milliseconds opening_time() const { return {}; }
 };
 
 /// Hears of arrivals, on the loop's thread.

@@ -183,6 +183,7 @@ void Fleet::on_connection(std::unique_ptr<Connection> connection) {
   session.store = store_id_;
   session.results_bytes = protocol::kResultsBytesMin;  // until it is welcomed
   session.time_to_first_message = options.time_to_first_message;
+  session.opening_time = connection->opening_time();
   session.heartbeat_interval = options.heartbeat_interval;
   session.dead_after = options.dead_after;
   session.resume_grace = options.resume_grace;

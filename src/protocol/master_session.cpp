@@ -29,8 +29,9 @@ constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 std::size_t place(bool high) noexcept { return high ? 0 : 1; }
 
 MasterSessionOptions bounded(MasterSessionOptions options) {
-  for (milliseconds* const wait : {&options.time_to_first_message, &options.heartbeat_interval,
-                                   &options.dead_after, &options.resume_grace}) {
+  for (milliseconds* const wait :
+       {&options.time_to_first_message, &options.opening_time, &options.heartbeat_interval,
+        &options.dead_after, &options.resume_grace}) {
     *wait = std::clamp(*wait, milliseconds{0}, kWaitMax);
   }
   return options;
@@ -50,7 +51,7 @@ std::string shortened(std::string text) {
 
 MasterSession::MasterSession(MasterSessionOptions options, RandomSource& random, SteadyTime now)
     : options_(bounded(std::move(options))),
-      hello_by_(now + options_.time_to_first_message),
+      hello_by_(now + options_.time_to_first_message - options_.opening_time),
       last_life_(now),
       results_bytes_(std::max(options_.results_bytes, kResultsBytesMin)),
       results_bytes_told_(results_bytes_),

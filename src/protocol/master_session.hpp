@@ -35,6 +35,7 @@ struct MasterSessionOptions {
   std::string store;   ///< id of the store
   std::uint64_t results_bytes = 1024 * 1024;
   std::chrono::milliseconds time_to_first_message{10'000};
+  std::chrono::milliseconds opening_time{0};             ///< of it, that has passed already
   std::chrono::milliseconds heartbeat_interval{15'000};  ///< jittered by a tenth
   std::chrono::milliseconds dead_after{60'000};
   std::chrono::milliseconds resume_grace{30'000};

@@ -23,12 +23,14 @@ constexpr std::chrono::seconds kLagMax{1};
 WebSocketConnection::WebSocketConnection(std::shared_ptr<LoopLink> link,
                                          std::shared_ptr<WebSocketStream> stream,
                                          std::chrono::milliseconds send_time_limit,
-                                         std::shared_ptr<Log> log, std::string token)
+                                         std::shared_ptr<Log> log, std::string token,
+                                         std::chrono::milliseconds opening_time)
     : link_(std::move(link)),
       stream_(std::move(stream)),
       send_time_limit_(send_time_limit),
       log_(std::move(log)),
       token_(std::move(token)),
+      opening_time_(opening_time),
       self_(std::make_shared<WebSocketConnection*>(this)),
       peer_(tcp_peer(stream_->descriptor())) {
   stream_->set_owner(this);

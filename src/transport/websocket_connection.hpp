@@ -26,10 +26,10 @@ class WebSocketConnection final : public Connection,
                                   private LoopLink::Member {
  public:
   /// Becomes the owner of `stream`, which has just opened. `log` may be null. `token`: that of the
-  /// peer.
+  /// peer, which arrived `opening_time` ago.
   WebSocketConnection(std::shared_ptr<LoopLink> link, std::shared_ptr<WebSocketStream> stream,
                       std::chrono::milliseconds send_time_limit, std::shared_ptr<Log> log,
-                      std::string token = {});
+                      std::string token = {}, std::chrono::milliseconds opening_time = {});
   ~WebSocketConnection() override;
 
   void start(ConnectionObserver& observer) override;
@@ -39,6 +39,7 @@ class WebSocketConnection final : public Connection,
   void abort(CloseCode code, std::string_view text) override;
   ConnectionFacts facts() const override;
   std::optional<std::string> token() const override { return token_; }
+  std::chrono::milliseconds opening_time() const override { return opening_time_; }
 
  private:
   using Self = std::shared_ptr<WebSocketConnection*>;  // to null when destroyed
@@ -65,6 +66,7 @@ class WebSocketConnection final : public Connection,
   const std::chrono::milliseconds send_time_limit_;
   const std::shared_ptr<Log> log_;
   const std::string token_;
+  const std::chrono::milliseconds opening_time_;
   const Self self_;
   const std::string peer_;
 

@@ -62,8 +62,9 @@ class Acceptor;
 // A stream until it is open, refused or gone.
 class Newcomer final : public WebSocketStreamOwner {
  public:
-  Newcomer(Acceptor& acceptor, std::uint64_t serial, std::shared_ptr<WebSocketStream> stream)
-      : acceptor_(acceptor), serial_(serial), stream_(std::move(stream)) {
+  Newcomer(Acceptor& acceptor, std::uint64_t serial, std::shared_ptr<WebSocketStream> stream,
+           SteadyTime now)
+      : acceptor_(acceptor), serial_(serial), arrived_(now), stream_(std::move(stream)) {
     stream_->set_owner(this);
   }
   ~Newcomer() {
@@ -75,6 +76,7 @@ class Newcomer final : public WebSocketStreamOwner {
   void begin() { stream_->begin(); }
   std::shared_ptr<WebSocketStream> release() { return std::exchange(stream_, nullptr); }
   std::uint64_t serial() const noexcept { return serial_; }
+  SteadyTime arrived() const noexcept { return arrived_; }
   const std::string& token() const noexcept { return token_; }
 
  private:
@@ -86,6 +88,7 @@ class Newcomer final : public WebSocketStreamOwner {
 
   Acceptor& acceptor_;
   const std::uint64_t serial_;
+  const SteadyTime arrived_;
   std::shared_ptr<WebSocketStream> stream_;
   std::string token_;
 };
@@ -227,7 +230,7 @@ void Acceptor::admit(tcp::socket socket, const tcp::endpoint& peer) {
     dropped();
   }
   const std::uint64_t serial = ++last_newcomer_;
-  auto newcomer = std::make_unique<Newcomer>(*this, serial, std::move(stream));
+  auto newcomer = std::make_unique<Newcomer>(*this, serial, std::move(stream), link_->loop()->now());
   Newcomer& begun = *newcomer;
   newcomers_.emplace(serial, std::move(newcomer));
   begun.begin();
@@ -269,11 +272,14 @@ void Acceptor::dropped() {
 void Acceptor::welcome(Newcomer& newcomer) {
   const auto self = shared_from_this();
   std::string token = newcomer.token();
+  const auto opening_time = std::chrono::duration_cast<std::chrono::milliseconds>(
+      link_->loop()->now() - newcomer.arrived());
   auto stream = newcomer.release();
   forget(newcomer);
   try {
     auto connection = std::make_unique<WebSocketConnection>(
-        link_, std::move(stream), options_.send_time_limit, options_.log, std::move(token));
+        link_, std::move(stream), options_.send_time_limit, options_.log, std::move(token),
+        opening_time);
     observer_->on_connection(std::move(connection));
   } catch (const std::exception& failure) {
     warn("a newcomer was not taken", failure.what());

@@ -275,6 +275,23 @@ TEST_CASE("who opens and never says hello makes room for agents that do", "[host
   CHECK_FALSE(two.is_closed());
 }
 
+TEST_CASE("the time to say hello begins with the connection, not with its handshake's end",
+          "[hostile][websocket]") {
+  MasterOptions options;
+  options.time_to_first_message = 2s;
+  const World world(options);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto passed = [begun] { return std::chrono::steady_clock::now() - begun; };
+  RawWebSocket slow(port_of(world.agents_url));
+  run_until([&] { return passed() >= 1500ms; });
+  REQUIRE(slow.open());
+  const auto closing = slow.read_frame();
+  REQUIRE(closing);
+  CHECK(closing->close_code() == static_cast<std::uint16_t>(CloseCode::silent));
+  CHECK(passed() >= 1900ms);
+  CHECK(passed() < 3s);
+}
+
 TEST_CASE("handshakes beyond the rate are answered 429 and when to come again",
           "[hostile][websocket]") {
   MasterOptions options;

@@ -9,9 +9,11 @@
 #include <sstream>
 
 #include "probekit/task.hpp"
+#include "probekit/transport.hpp"
 #include "support/catch.hpp"
 #include "support/cluster.hpp"
 #include "support/ran.hpp"
+#include "support/raw_websocket.hpp"
 #include "support/run_until.hpp"
 #include "support/target_site.hpp"
 
@@ -113,7 +115,8 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-master", "--send-buffer-limit", "1MB"}, {"--send-buffer-limit"}},
       {{"probekit-master", "--send-buffer-limit", "1.5MiB"}, {"--send-buffer-limit"}},
       {{"probekit-master", "--send-buffer-limit", "99999999999GiB"}, {"--send-buffer-limit"}},
-      {{"probekit-master", "--store", "tape"}, {"--store"}},
+      {{"probekit-master", "--store", "tape"}, {"--store", "'tape'"}},
+      {{"probekit-master", "--store", "postgres:password=secret"}, {"--store", "'postgres:'"}},
       {{"probekit-master", "--name", "a b"}, {"--name"}},
       {{"probekit-master", "--dead-after", "15s", "--heartbeat-interval", "15s"}, {"--dead-after"}},
       {{"probekit-master", "--heartbeat-interval", "11m", "--dead-after", "1h"},
@@ -212,6 +215,21 @@ TEST_CASE("a master listens on a name, looked up once", "[programs]") {
   const Ran unknown = run({"probekit-master", "--api", "no..name:0", "--agents", "127.0.0.1:0"});
   CHECK(unknown.code == 1);
   CHECK_THAT(unknown.errors, Contains("--api: 'no..name'"));
+}
+
+TEST_CASE("who opens a connection and says nothing has the time the flag says", "[programs]") {
+  const MasterProcess master{{"--time-to-first-message", "1s"}};
+  const auto begun = std::chrono::steady_clock::now();
+  RawWebSocket silent{master.agents_port()};
+  RawWebSocket opened{master.agents_port()};
+  REQUIRE(opened.open());
+  const auto closing = opened.read_frame();
+  REQUIRE(closing);
+  CHECK(closing->close_code() == static_cast<std::uint16_t>(CloseCode::silent));
+  CHECK(silent.wait_end(10s));
+  const auto passed = std::chrono::steady_clock::now() - begun;
+  CHECK(passed >= 900ms);
+  CHECK(passed < 4s);
 }
 
 TEST_CASE("masters with ports picked for them have names of their own", "[programs]") {

@@ -311,6 +311,12 @@ TEST_CASE("a connection that says no hello is closed", "[session]") {
   table.check_closed(CloseCode::silent, "no hello within 10 s");
 }
 
+TEST_CASE("what the handshake took is part of the time to say hello", "[session]") {
+  MasterSessionOptions options;
+  options.opening_time = 4s;
+  CHECK(Table(options).session.next_wakeup() == Table(options).now + 6s);
+}
+
 TEST_CASE("nothing may be said before the welcome", "[session]") {
   Table table;
   table.say(Table::hello());
