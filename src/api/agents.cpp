@@ -46,23 +46,17 @@ std::string agent_list(std::vector<AgentSnapshot> agents, const AgentListQuery& 
   agents.erase(std::remove_if(agents.begin(), agents.end(), unfit), agents.end());
   std::sort(agents.begin(), agents.end(),
             [](const AgentSnapshot& a, const AgentSnapshot& b) { return a.name < b.name; });
-  auto at = std::find_if(agents.begin(), agents.end(),
-                         [&query](const AgentSnapshot& agent) { return agent.name > query.after; });
+  const std::size_t total = agents.size();
+  agents.erase(agents.begin(),
+               std::find_if(agents.begin(), agents.end(), [&query](const AgentSnapshot& agent) {
+                 return agent.name > query.after;
+               }));
+  const bool more = agents.size() > query.limit;
+  if (more) agents.resize(query.limit);
   std::string body;
   json::Writer writer(body);
-  writer.begin_object().key("items").begin_array();
-  std::string last;
-  for (std::size_t count = 0; at != agents.end() && count < query.limit; ++at, ++count) {
-    write_agent(writer, *at);
-    last = at->name;
-  }
-  writer.end_array().key("next");
-  if (at == agents.end()) {
-    writer.null();
-  } else {
-    writer.string(last);
-  }
-  writer.member("total", agents.size());
+  write_list(writer, agents, more ? agents.back().name : std::string(), write_agent);
+  writer.member("total", total);
   writer.end_object();
   return body;
 }

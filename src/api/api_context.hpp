@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 #include "api/http_server.hpp"
 #include "api/loop_gate.hpp"
 #include "api/problem.hpp"
+#include "api/upload_place.hpp"
 #include "base/epoll_loop.hpp"
 #include "master/master_access.hpp"
 #include "probekit/http_api.hpp"
@@ -31,21 +33,13 @@ struct ApiContext {
   EpollLoop& loop;
   HttpApiOptions options;
   std::shared_ptr<LoopGate> gate;
-  std::size_t uploads = 0;  ///< running now
+  std::list<UploadPlace*> uploads{};  ///< running now, the oldest first
   HttpServer* server = nullptr;
-  std::size_t scrapes = 0;  ///< of /metrics, being answered now
+  std::size_t scrapes = 0;    ///< of /metrics, being answered now
+  std::size_t schedules = 0;  ///< asked for whole, being answered now
   /// Scope and key of each request under an Idempotency-Key that is not answered yet.
   std::set<std::pair<std::string, std::string>> running_keys{};
 };
-
-/// Why one more upload cannot start; empty: it can.
-inline std::optional<Problem> no_upload_left(const ApiContext& context) {
-  const std::size_t max = context.options.uploads_max;
-  if (context.uploads < max) return std::nullopt;
-  return problem(
-      Error(errc::limit_reached,
-            std::to_string(max) + " uploads are running already; try again when one ended"));
-}
 
 struct ApiFacts;
 /// Of now.

@@ -79,14 +79,7 @@ std::shared_ptr<Answer> list_batches(const Arrival& arrival) {
     answer.store().batches(wanted, answer.then_value<BatchList>([&answer](const BatchList& list) {
       std::string body;
       json::Writer writer(body);
-      writer.begin_object().key("items").begin_array();
-      for (const BatchSnapshot& batch : list.items) write_batch(writer, batch);
-      writer.end_array().key("next");
-      if (list.next.empty()) {
-        writer.null();
-      } else {
-        writer.string(list.next);
-      }
+      write_list(writer, list.items, list.next, write_batch);
       writer.end_object();
       answer.respond_json(200, std::move(body));
     }));

@@ -46,11 +46,19 @@ class ImportAnswer final : public WorkAnswer {
                   return access.resolve(agents, kind);
                 }),
         destination_(std::move(destination)) {
-    ++context().uploads;
+    place_.emplace(context(), [this](const Problem& problem) {
+      upload_.reset();
+      respond(problem);
+    });
   }
-  ~ImportAnswer() override { --context().uploads; }
 
  protected:
+  /// What still comes is read in vain.
+  void on_respond() override {
+    place_.reset();
+    WorkAnswer::on_respond();
+  }
+
   void start() override {
     if (access().draining()) return fail(Error(errc::draining, "the master is draining"));
     busy_ = true;
@@ -80,7 +88,14 @@ class ImportAnswer final : public WorkAnswer {
 
   void take_end() override {
     ended_ = true;
+    place_->pause();
     proceed();
+  }
+
+  void came(std::size_t bytes) override {
+    if (!place_) return;
+    place_->moved(bytes);
+    if (waiting_) place_->pause();
   }
 
   void answer_again(BatchId batch, const std::string& answer) override {
@@ -117,6 +132,7 @@ class ImportAnswer final : public WorkAnswer {
     if (!waiting_) return;
     if (parser_.slice().full()) flush();
     waiting_ = false;
+    place_->go_on();
     exchange().resume_upload();
   }
 
@@ -164,6 +180,7 @@ class ImportAnswer final : public WorkAnswer {
   ImportParser parser_;
   Destination destination_;
   std::shared_ptr<OpenUpload> upload_;
+  std::optional<UploadPlace> place_;  // until there is a response
   bool busy_ = false;     // the store is opening or appending
   bool waiting_ = false;  // take() took less than it was given
   bool ended_ = false;
@@ -223,7 +240,7 @@ std::shared_ptr<Answer> import(const Arrival& arrival, QueryReader& query,
 
   const auto type = media_type_of(arrival.request);
   auto form = type ? form_of(*type) : std::nullopt;
-  if (destination.open && !arrival.request.header("Content-Type") && has_no_body(arrival.request)) {
+  if (destination.open && has_no_body(arrival.request)) {
     form = ImportForm::plain;  // of nothing, every form is the same
   }
   if (!form) {
@@ -236,7 +253,7 @@ std::shared_ptr<Answer> import(const Arrival& arrival, QueryReader& query,
   if (!*key && arrival.context.access.draining()) {
     return arrival.refuse(problem(Error(errc::draining, "the master is draining")));
   }
-  if (const auto refusal = no_upload_left(arrival.context)) return arrival.refuse(*refusal);
+  if (const auto refusal = UploadPlace::none_left(arrival.context)) return arrival.refuse(*refusal);
   auto answer = std::make_shared<ImportAnswer>(arrival, std::move(*key), *form, std::move(defaults),
                                                std::move(destination));
   answer->begin();

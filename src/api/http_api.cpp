@@ -92,16 +92,15 @@ Expected<std::string> HttpApi::start() {
   self.loop = std::make_unique<EpollLoop>(clock, self.options.log);
   self.context = std::make_unique<api::ApiContext>(
       api::ApiContext{self.access, *self.loop, self.options,
-                      std::make_shared<api::LoopGate>(*self.loop), 0, nullptr});
+                      std::make_shared<api::LoopGate>(*self.loop)});
 
   api::HttpServerOptions options;
   options.host = self.options.host;
   options.port = self.options.port;
   options.connections_max = self.options.connections_max;
   options.idle_timeout = self.options.idle_timeout;
-  api::Problem crowded = api::problem(
+  const api::Problem crowded = api::problem(
       503, std::to_string(self.options.connections_max) + " connections are open already");
-  crowded.headers.push_back({"Retry-After", "5"});
   options.refusal = api::to_response(crowded);
   options.log = self.options.log;
   api::ApiContext& context = *self.context;

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstdarg>
@@ -109,9 +110,7 @@ struct Client {
 
 class MicrohttpdExchange final : public Exchange {
  public:
-  MicrohttpdExchange(MicrohttpdServer& server, std::string target) : server_(server) {
-    request_.target = std::move(target);
-  }
+  MicrohttpdExchange(MicrohttpdServer& server, std::string target);
   ~MicrohttpdExchange() override;
 
   void respond(HttpResponse response) override;
@@ -149,6 +148,7 @@ class MicrohttpdExchange final : public Exchange {
   MicrohttpdServer& server_;
   MHD_Connection* connection_ = nullptr;
   HttpRequest request_;
+  std::string authority_;  // of a target in absolute form
   std::shared_ptr<Answer> answer_;
   std::unique_ptr<HttpResponse> response_;
   std::string early_;  // a response that goes past the library
@@ -226,6 +226,20 @@ class MicrohttpdServer final : public HttpServer {
 
 // -- MicrohttpdExchange ---------------------------------------------------------------------------
 
+/// RFC 9112, 3.2.2: a target in absolute form must be taken, and names the host whatever Host says.
+MicrohttpdExchange::MicrohttpdExchange(MicrohttpdServer& server, std::string target)
+    : server_(server) {
+  const std::size_t scheme = target.find("://");
+  const std::string before = to_lower(target.substr(0, scheme));
+  if (scheme != std::string::npos && (before == "http" || before == "https")) {
+    const std::size_t path = std::min(target.find_first_of("/?", scheme + 3), target.size());
+    authority_ = target.substr(scheme + 3, path - scheme - 3);
+    target.erase(0, path);
+    if (target.empty() || target.front() != '/') target.insert(0, 1, '/');
+  }
+  request_.target = std::move(target);
+}
+
 MicrohttpdExchange::~MicrohttpdExchange() {
   if (watched_ >= 0) server_.loop_.unwatch(watched_);
   if (refusal_timer_ != 0) server_.loop_.cancel(refusal_timer_);
@@ -278,6 +292,9 @@ void MicrohttpdExchange::begin(const char* method, const char* version) {
     return MHD_YES;
   };
   MHD_get_connection_values_n(connection_, MHD_HEADER_KIND, collect, &request_.headers);
+  for (HttpHeader& header : request_.headers) {
+    if (!authority_.empty() && equal_ignoring_case(header.name, "Host")) header.value = authority_;
+  }
   answer_ = server_.factory_(*this, request_);
   assert(answer_ || responded_);
 }

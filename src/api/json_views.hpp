@@ -39,6 +39,19 @@ struct ApiFacts {
 };
 void write_status(json::Writer& writer, const MasterStatus& status, const ApiFacts& api);
 
+/// `{"items":[..],"next":..`, left open. `next` empty: there is no more.
+template <class Items, class Write>
+void write_list(json::Writer& writer, const Items& items, const std::string& next, Write write) {
+  writer.begin_object().key("items").begin_array();
+  for (const auto& item : items) write(writer, item);
+  writer.end_array().key("next");
+  if (next.empty()) {
+    writer.null();
+  } else {
+    writer.string(next);
+  }
+}
+
 /// The members `"accepted":..,"rejected":..,"errors":[..]`, without braces.
 std::string import_members(const ImportParser& import);
 

@@ -43,10 +43,8 @@ std::shared_ptr<Answer> get_metrics(const Arrival& arrival) {
   QueryReader query(arrival.request.query());
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
   if (arrival.context.scrapes >= kScrapesMax) {
-    Problem busy = problem(
-        503, std::to_string(kScrapesMax) + " requests of the metrics are being answered already");
-    busy.headers.push_back({"Retry-After", "5"});
-    return arrival.refuse(busy);
+    return arrival.refuse(problem(
+        503, std::to_string(kScrapesMax) + " requests of the metrics are being answered already"));
   }
   return std::make_shared<MetricsAnswer>(arrival.context, arrival.exchange);
 }

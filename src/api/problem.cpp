@@ -25,6 +25,8 @@ std::string_view phrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
     case 409:
       return "Conflict";
     case 413:
@@ -41,6 +43,8 @@ std::string_view phrase(int status) {
       return "Not Implemented";
     case 503:
       return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
     default:
       return "Error";
   }
@@ -54,14 +58,15 @@ void add_common_headers(HttpResponse& response) {
 }  // namespace
 
 Problem problem(int status, std::string detail) {
-  return Problem{status, std::string(phrase(status)), std::move(detail), {}, {}};
+  Problem made{status, std::string(phrase(status)), std::move(detail), {}, {}};
+  if (status == 429 || status == 503) made.headers.push_back({"Retry-After", kRetryAfterSeconds});
+  return made;
 }
 
 Problem problem(const Error& error) {
   const auto coded = [&error](int status, const char* title) {
     Problem made = problem(status, error.message());
     if (title) made.title = title;
-    if (status == 429 || status == 503) made.headers.push_back({"Retry-After", kRetryAfterSeconds});
     return made;
   };
   if (error.code() == errc::invalid_argument) return coded(400, nullptr);

@@ -5,6 +5,7 @@
 // places that uploads have.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,29 +18,63 @@
 namespace probekit::api {
 namespace {
 
-Completion<ScheduleView> respond_with_schedule(CallAnswer& answer) {
-  return answer.then_value<ScheduleView>([&answer](const ScheduleView& view) {
-    answer.respond_json(200, to_object(view, write_schedule));
-  });
-}
+// Each may be as large as what was put.
+constexpr std::size_t kWholeMax = 8;
+// These are sent at once, or nearly.
+constexpr std::size_t kSmallBytes = 1024 * 1024;
 
-std::shared_ptr<Answer> with_schedule(const Arrival& arrival,
-                                      void (*function)(CallAnswer&, const std::string& name)) {
+/// A schedule with its targets, as it is or as it was.
+class WholeScheduleAnswer final : public ApiAnswer {
+ public:
+  using Call = void (TaskStore::*)(std::string name, Completion<ScheduleView> done);
+
+  WholeScheduleAnswer(const Arrival& arrival, Call call)
+      : ApiAnswer(arrival.context, arrival.exchange), name_(arrival.name), call_(call) {
+    ++context().schedules;
+  }
+  ~WholeScheduleAnswer() override { give_up_place(); }
+
+  void on_body_end() override {
+    (store().*call_)(name_, then_value<ScheduleView>([this](const ScheduleView& view) {
+                       std::string body = to_object(view, write_schedule);
+                       if (body.size() <= kSmallBytes) give_up_place();
+                       respond_json(200, std::move(body));
+                     }));
+  }
+
+ private:
+  void give_up_place() {
+    if (std::exchange(has_place_, false)) --context().schedules;
+  }
+
+  std::string name_;
+  Call call_;
+  bool has_place_ = true;
+};
+
+std::shared_ptr<Answer> whole_schedule(const Arrival& arrival, WholeScheduleAnswer::Call call) {
   QueryReader query(arrival.request.query());
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
-  return arrival.call(
-      [name = arrival.name, function](CallAnswer& answer) { function(answer, name); });
+  if (arrival.context.schedules >= kWholeMax) {
+    return arrival.refuse(
+        problem(429, std::to_string(kWholeMax) + " whole schedules are being answered already"));
+  }
+  return std::make_shared<WholeScheduleAnswer>(arrival, call);
 }
 
 class PutScheduleAnswer final : public ApiAnswer {
  public:
   explicit PutScheduleAnswer(const Arrival& arrival)
       : ApiAnswer(arrival.context, arrival.exchange), name_(arrival.name) {
-    ++context().uploads;
+    place_.emplace(context(), [this](const Problem& problem) {
+      body_ = {};
+      place_.reset();
+      respond(problem);
+    });
   }
-  ~PutScheduleAnswer() override { --context().uploads; }
 
   std::size_t on_body(std::string_view bytes) override {
+    place_->moved(bytes.size());
     if (body_.size() + bytes.size() > kScheduleBytesMax) {
       body_ = {};
       respond(Error(errc::message_too_large, "a schedule is at most 16 MiB"));
@@ -50,6 +85,7 @@ class PutScheduleAnswer final : public ApiAnswer {
   }
 
   void on_body_end() override {
+    place_->pause();
     auto spec = parse_schedule(body_, access().kinds());
     body_ = {};
     if (!spec) return respond(spec.error());
@@ -68,6 +104,7 @@ class PutScheduleAnswer final : public ApiAnswer {
  private:
   std::string name_;
   std::string body_;
+  std::optional<UploadPlace> place_;  // until its answer is sent, which is as large
 };
 
 }  // namespace
@@ -84,20 +121,16 @@ std::shared_ptr<Answer> put_schedule(const Arrival& arrival) {
   if (arrival.context.access.draining()) {
     return arrival.refuse(problem(Error(errc::draining, "the master is draining")));
   }
-  if (const auto refusal = no_upload_left(arrival.context)) return arrival.refuse(*refusal);
+  if (const auto refusal = UploadPlace::none_left(arrival.context)) return arrival.refuse(*refusal);
   return std::make_shared<PutScheduleAnswer>(arrival);
 }
 
 std::shared_ptr<Answer> get_schedule(const Arrival& arrival) {
-  return with_schedule(arrival, [](CallAnswer& answer, const std::string& name) {
-    answer.store().schedule(name, respond_with_schedule(answer));
-  });
+  return whole_schedule(arrival, &TaskStore::schedule);
 }
 
 std::shared_ptr<Answer> delete_schedule(const Arrival& arrival) {
-  return with_schedule(arrival, [](CallAnswer& answer, const std::string& name) {
-    answer.store().remove_schedule(name, respond_with_schedule(answer));
-  });
+  return whole_schedule(arrival, &TaskStore::remove_schedule);
 }
 
 std::shared_ptr<Answer> list_schedules(const Arrival& arrival) {
@@ -110,15 +143,7 @@ std::shared_ptr<Answer> list_schedules(const Arrival& arrival) {
                              answer.then_value<ScheduleList>([&answer](const ScheduleList& list) {
                                std::string body;
                                json::Writer writer(body);
-                               writer.begin_object().key("items").begin_array();
-                               for (const ScheduleView& view : list.items)
-                                 write_schedule_head(writer, view);
-                               writer.end_array().key("next");
-                               if (list.next.empty()) {
-                                 writer.null();
-                               } else {
-                                 writer.string(list.next);
-                               }
+                               write_list(writer, list.items, list.next, write_schedule_head);
                                writer.end_object();
                                answer.respond_json(200, std::move(body));
                              }));

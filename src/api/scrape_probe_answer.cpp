@@ -63,10 +63,20 @@ class ScrapeProbeAnswer final : public ApiAnswer {
     store().append(upload_->token(), slice.tasks(),
                    then_value<std::uint64_t>([this](std::uint64_t) {
                      upload_->release();
-                     store().commit_upload(
-                         upload_->token(), 0,
-                         then<BatchView>([this](const Expected<BatchView>& view) { begin(view); }));
+                     store().commit_upload(upload_->token(), 0, committed());
                    }));
+  }
+
+  /// A scraper that left before this is heard has left a probe behind.
+  Completion<BatchView> committed() {
+    return [this, gate = context().gate, weak = weak_from_this(),
+            &its_store = store()](Expected<BatchView> result) {
+      gate->post([this, weak, &its_store,
+                  view = std::make_shared<Expected<BatchView>>(std::move(result))] {
+        if (const auto alive = weak.lock()) return begin(*view);
+        if (*view) its_store.cancel((*view)->id, [](const auto&) {});
+      });
+    };
   }
 
   /// Even when time is up already: the batch must be known to be cancelled.

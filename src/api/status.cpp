@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "api/answers.hpp"
 #include "api/json_views.hpp"
@@ -15,7 +16,7 @@ ApiFacts api_facts(const ApiContext& context) {
   facts.connections = context.server->connections();
   facts.connections_dropped = context.server->counters().dropped;
   facts.connections_max = context.options.connections_max;
-  facts.uploads = context.uploads;
+  facts.uploads = context.uploads.size();
   facts.uploads_max = context.options.uploads_max;
   facts.line_bytes_max = context.options.line_bytes_max;
   facts.loop_lag = context.loop.lag();
@@ -45,9 +46,7 @@ std::shared_ptr<Answer> list_masters(const Arrival& arrival) {
     answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus& status) {
       std::string body;
       json::Writer writer(body);
-      writer.begin_object().key("items").begin_array();
-      write_master(writer, status);
-      writer.end_array().key("next").null();
+      write_list(writer, std::vector<MasterStatus>{status}, {}, write_master);
       writer.end_object();
       answer.respond_json(200, std::move(body));
     }));

@@ -115,6 +115,7 @@ std::size_t WorkAnswer::on_body(std::string_view bytes) {
   }
   const std::size_t taken = stage_ == Stage::working ? take(bytes) : bytes.size();
   if (key_) digest_.add(bytes.substr(0, taken));
+  came(taken);
   return taken;
 }
 

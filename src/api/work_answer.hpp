@@ -75,6 +75,8 @@ class WorkAnswer : public ApiAnswer {
   /// As Answer::on_body() and on_body_end(), after start().
   virtual std::size_t take(std::string_view bytes) = 0;
   virtual void take_end() = 0;
+  /// So many bytes of the body came and were used, or compared.
+  virtual void came(std::size_t) {}
   /// It was answered before, with a commit of this batch.
   virtual void answer_again(BatchId batch, const std::string& answer) = 0;
 

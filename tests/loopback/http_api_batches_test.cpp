@@ -84,6 +84,10 @@ TEST_CASE("an empty upload opens a batch, and adds nothing to one", "[api][open]
   CHECK(world.request("POST", "/v1/batches?open=true", kText, "").status == 201);
   CHECK(world.request("POST", "/v1/batches?open=true", kLines, "\n\n").status == 201);
   CHECK(world.request("POST", "/v1/batches?open=true", kJson, R"({"targets":[]})").status == 201);
+  // What `curl -d ''` says of nothing.
+  const std::string form = "Content-Type: application/x-www-form-urlencoded\r\n";
+  CHECK(world.request("POST", "/v1/batches?open=true", form).status == 201);
+  CHECK(world.request("POST", "/v1/batches?open=true", form, "a=b").status == 415);
   CHECK(world.request("POST", "/v1/batches?open=false", kText, "").status == 400);
   CHECK(world.request("POST", "/v1/batches?open=true", "", "http://a.example/").status == 415);
   CHECK(world.request("POST", "/v1/batches?open=true", kText, "nonsense").status == 400);
@@ -94,7 +98,7 @@ TEST_CASE("an empty upload opens a batch, and adds nothing to one", "[api][open]
   }
   CHECK(world.request("POST", path + "/targets").status == 415);
   CHECK(text(world.get(path).json(), "rejected") == "0");
-  CHECK(world.get("/v1/batches").json().find("items")->as_array()->size() == 4);
+  CHECK(world.get("/v1/batches").json().find("items")->as_array()->size() == 5);
 }
 
 TEST_CASE("a batch that is not open takes nothing more", "[api][open][loopback]") {

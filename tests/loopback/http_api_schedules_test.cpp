@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,33 @@ TEST_CASE("a schedule is made, shown, changed and removed", "[api][schedule][loo
   CHECK(world.get("/v1/schedules/site").status == 404);
   CHECK(world.get("/v1/schedules/site/results").status == 404);
   CHECK(world.request("DELETE", "/v1/schedules/site").status == 404);
+}
+
+TEST_CASE("whole schedules that nobody reads are sent to a few at a time",
+          "[api][schedule][loopback]") {
+  World world;
+  std::string targets;
+  const std::string path(150, 'x');
+  for (int i = 0; i < 60'000; ++i) {
+    targets += (i == 0 ? "\"http://a.example/" : ",\"http://a.example/") + std::to_string(i) + '/' +
+               path + '"';
+  }
+  REQUIRE(put(world, "large", R"({"interval_ms":3600000,"targets":[)" + targets + "]}").status ==
+          201);
+  REQUIRE(put(world, "small", kHourly).status == 201);
+  std::vector<std::unique_ptr<RawHttp>> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.push_back(std::make_unique<RawHttp>(world.port, 4096));
+    // Answered at once and read, small ones take no place.
+    REQUIRE(readers.back()->request("GET", "/v1/schedules/small"));
+    REQUIRE(readers.back()->send(request_head("GET", "/v1/schedules/large", "")));
+    REQUIRE(readers.back()->readable(std::chrono::seconds(10)));
+  }
+  const RawReply refused = world.get("/v1/schedules/large");
+  CHECK(refused.status == 429);
+  CHECK_FALSE(refused.header("retry-after").empty());
+  readers.pop_back();
+  run_until([&] { return world.get("/v1/schedules/small").status == 200; });
 }
 
 TEST_CASE("schedules are listed by name, a page at a time", "[api][schedule][loopback]") {

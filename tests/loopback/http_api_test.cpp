@@ -460,6 +460,47 @@ TEST_CASE("more uploads at once than allowed are told to wait", "[api][loopback]
   run_until([&] { return world.status("api", "uploads") == 0; });
 }
 
+TEST_CASE("an upload that hardly moves makes room for another", "[api][loopback]") {
+  HttpApiOptions options;
+  options.uploads_max = 2;
+  options.idle_timeout = std::chrono::seconds(2);
+  World world(options);
+  const std::string head =
+      request_head("POST", "/v1/batches", kText + "Transfer-Encoding: chunked\r\n");
+  RawHttp quick(world.port);
+  RawHttp slow(world.port);
+  quick.send(head);
+  slow.send(head + chunk("http://slow.example/\n"));
+  run_until([&] { return world.status("api", "uploads") == 2; });
+  CHECK(world.request("POST", "/v1/batches", kText, "http://a.example/").status == 429);
+  const std::string comment = '#' + std::string(2500, 'c') + '\n';
+  for (int i = 0; i < 6; ++i) {
+    REQUIRE(quick.send(chunk(comment)));
+    REQUIRE(slow.send(chunk("#\n")));
+    // Nothing is answered before the end, so this is a wait.
+    REQUIRE_FALSE(slow.closed(std::chrono::milliseconds(400)));
+  }
+  CHECK(world.request("POST", "/v1/batches", kText, "http://a.example/").status == 201);
+  CHECK(world.status("api", "uploads") == 1);
+  slow.send("0\r\n\r\n");
+  const auto ended = slow.receive();
+  REQUIRE(ended);
+  CHECK(ended->status == 408);
+  quick.send(chunk("http://quick.example/\n") + "0\r\n\r\n");
+  const auto accepted = quick.receive();
+  REQUIRE(accepted);
+  CHECK(accepted->status == 201);
+}
+
+TEST_CASE("a target in absolute form names the host", "[api][loopback]") {
+  const World world;
+  CHECK(world.get("http://localhost:1/healthz").status == 200);
+  CHECK(world.get("HTTP://127.0.0.1").status == 200);
+  CHECK(world.get("http://localhost?x=1").status == 400);  // the page takes no parameter
+  CHECK(world.get("http://evil.example/healthz").status == 403);
+  CHECK(world.get("ftp://localhost/healthz").status == 404);
+}
+
 TEST_CASE("an upload that goes on after it was refused is answered", "[api][loopback]") {
   SECTION("with the problem") {
     HttpApiOptions options;
@@ -831,6 +872,36 @@ TEST_CASE("a probe whose wait ran out is told so and asked for again", "[api][lo
   CHECK(done->status == 200);
   CHECK(text(done->json(), "state") == "done");
   CHECK(done->json().find("results")->as_array()->size() == 2);
+}
+
+TEST_CASE("a scraper that leaves while its probe is committed leaves no probe behind",
+          "[api][loopback]") {
+  World world;
+  RawAgent agent(world.network.connector());
+  agent.join("here");
+  run_until([&] { return world.agents() == 1; });
+  RawHttp scraper(world.port);
+  world.store->stall(StallingStore::Stall::calls);
+  scraper.send(request_head("GET", "/probe?target=http://a.example/", ""));
+  run_until([&] { return world.store->held() > 0; });
+  // While what was held happens, further calls queue behind it. Once the API has answered twice it
+  // has heard what the store told it before, and made its next call.
+  const auto api_went_on = [&world] {
+    for (int i = 0; i < 2; ++i) REQUIRE(world.get("/healthz").status == 200);
+  };
+  bool left = false;
+  world.store->batch({}, [&](const auto&) {
+    api_went_on();  // it asked to append
+    world.store->batch({}, [&](const auto&) {
+      api_went_on();  // it asked to commit
+      scraper.half_close();
+      CHECK(scraper.receive()->status == 504);
+      left = scraper.closed();
+    });
+  });
+  world.store->go_on();
+  CHECK(left);
+  run_until([&] { return world.status("ledger", "cancelled") == 1; });
 }
 
 TEST_CASE("an agent is shown, drained and taken back", "[api][loopback]") {
