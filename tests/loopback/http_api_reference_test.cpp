@@ -3,8 +3,7 @@
 
 // docs/api.md, row by row: the first cell of each row of its tables is the name of a check below,
 // which makes the API do what the row says, or names the test that does. A row without a check
-// fails, and so does a check without a row. Rows of tables that are not of calls, parameters,
-// refusals, limits, fields or selectors must be named in quotes by some test.
+// fails, and so does a check without a row. Verdicts of diagnosis must stand in its test.
 
 #include <algorithm>
 #include <filesystem>
@@ -18,10 +17,13 @@
 
 #include "api/problem.hpp"
 #include "base/text.hpp"
+#include "json/json_writer.hpp"
+#include "probe/result_json.hpp"
 #include "support/api_world.hpp"
 #include "support/catch.hpp"
 #include "support/raw_agent.hpp"
 #include "support/run_until.hpp"
+#include "support/table_rows.hpp"
 
 using namespace probekit;
 using namespace probekit::test;
@@ -31,44 +33,6 @@ namespace {
 const std::filesystem::path kRoot = PROBEKIT_SOURCE_DIR;
 const std::string kUrl = "http://a.example/";
 const std::string kHourly = R"({"interval_ms":3600000,"target":"http://a.example/"})";
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  REQUIRE(file);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-struct Row {
-  std::string table;  // what its first column is called
-  std::string name;   // its first cell, without backticks
-};
-
-std::string first_cell(std::string_view line) {
-  line.remove_prefix(1);
-  std::string cell(trim(line.substr(0, line.find(" |"))));
-  cell.erase(std::remove(cell.begin(), cell.end(), '`'), cell.end());
-  return cell;
-}
-
-std::vector<Row> rows_of(const std::string& page) {
-  std::vector<Row> rows;
-  std::string table;
-  std::string above;
-  for (std::size_t at = 0; at < page.size();) {
-    const std::size_t end = std::min(page.find('\n', at), page.size());
-    const std::string line = page.substr(at, end - at);
-    at = end + 1;
-    if (!starts_with(line, "| ")) {
-      table.clear();
-    } else if (starts_with(line, "| ---")) {
-      table = first_cell(above);
-    } else if (!table.empty()) {
-      rows.push_back(Row{table, first_cell(line)});
-    }
-    above = line;
-  }
-  return rows;
-}
 
 /// A master with one agent, whose tasks nobody runs.
 struct Served {
@@ -124,8 +88,7 @@ using Checks = std::map<std::string, Check>;
 Check elsewhere(const std::string& file, const std::string& test) {
   return [file, test](Served&) {
     INFO(file << " has no test \"" << test << '"');
-    CHECK(content_of(kRoot / "tests" / file).find("TEST_CASE(\"" + test + '"') !=
-          std::string::npos);
+    CHECK(has_test(kRoot / "tests" / file, test));
   };
 }
 
@@ -256,7 +219,13 @@ Checks calls() {
          CHECK_FALSE(reply.header("etag").empty());
        }},
       {"GET /healthz", answers("/healthz", "status")},
-      {"GET /readyz", answers("/readyz", "status")},
+      {"GET /readyz",
+       [](Served& it) {
+         answers("/readyz", "status")(it);
+         World draining;
+         draining.master.drain(std::chrono::seconds(10), [](const auto&) {});
+         refused(draining.get("/readyz"), "503 draining");
+       }},
   };
 }
 
@@ -274,7 +243,16 @@ Checks parameters() {
          refused(it.world.get("/v1/batches?after=nonsense"), "400 Bad Request");
        }},
       {"limit",
-       elsewhere("loopback/http_api_test.cpp", "pages of results follow each other without a gap")},
+       [](Served&) {
+         const World world;
+         const std::string id = world.import(1001);
+         StoreWorker(*world.store).work(1001);
+         const std::string results = "/v1/batches/" + id + "/results";
+         CHECK(lines_of(world.get(results).body).size() == 1000);
+         CHECK(lines_of(world.get(results + "?limit=7").body).size() == 7);
+         for (int i = 0; i < 100; ++i) world.import(1);
+         CHECK(world.get("/v1/batches").json().find("items")->as_array()->size() == 100);
+       }},
       {"verdict", elsewhere("loopback/http_api_test.cpp",
                             "a batch goes in, is worked on and comes out over HTTP")},
       {"wait_ms",
@@ -342,7 +320,13 @@ Checks refusals() {
   };
   return {
       {"400 Bad Request",
-       [](Served& it) { refused(it.import("", "nonsense"), "400 Bad Request"); }},
+       [](Served& it) {
+         refused(it.import("", "nonsense"), "400 Bad Request");
+         refused(it.post("/v1/batches", kText + "Idempotency-Key: a b\r\n", kUrl),
+                 "400 Bad Request");
+         refused(it.world.request("GET", "/v1/status", "Host: localhost\r\nHost: localhost\r\n"),
+                 "400 Bad Request");
+       }},
       {"401 Unauthorized",
        elsewhere("loopback/tokens_test.cpp",
                  "the API answers 401 unless a token is known, and health to everyone")},
@@ -365,6 +349,8 @@ Checks refusals() {
          refused(reply, "405 Method Not Allowed");
          CHECK(reply.header("allow") == "GET, HEAD");
        }},
+      {"408 Request Timeout", elsewhere("loopback/http_api_test.cpp",
+                                        "an upload that hardly moves makes room for another")},
       {"409 batch_closed",
        [](Served& it) {
          refused(it.post("/v1/batches/" + it.world.import(1) + "/targets", kText, kUrl),
@@ -406,9 +392,10 @@ Checks refusals() {
        }},
       {"503 no_agent",
        [](Served& it) {
-         refused(it.post("/v1/probes", kJson,
-                         R"({"target":"http://a.example/","agents":{"names":["away"]}})"),
-                 "503 no_agent");
+         const RawReply reply = it.post(
+             "/v1/probes", kJson, R"({"target":"http://a.example/","agents":{"names":["away"]}})");
+         refused(reply, "503 no_agent");
+         CHECK_FALSE(reply.header("retry-after").empty());
        }},
       {"503 draining", elsewhere("loopback/http_api_test.cpp",
                                  "a draining master takes nothing new and still "
@@ -419,6 +406,12 @@ Checks refusals() {
          made(errc::closed, "503 Service Unavailable")(it);
          elsewhere("loopback/http_api_test.cpp",
                    "a connection too many is answered, not left waiting")(it);
+       }},
+      {"504 Gateway Timeout",
+       [](Served& it) {
+         refused(it.world.request("GET", "/probe?target=http://a.example/",
+                                  "X-Prometheus-Scrape-Timeout-Seconds: 0.6\r\n"),
+                 "504 Gateway Timeout");
        }},
   };
 }
@@ -522,6 +515,9 @@ Checks limits() {
          refused(it.world.get(path + "0"), "400 Bad Request");
        }},
       {"items of a list", lists("/v1/batches")},
+      {"whole schedules being answered",
+       elsewhere("loopback/http_api_schedules_test.cpp",
+                 "whole schedules that nobody reads are sent to a few at a time")},
       {"body of a schedule", elsewhere("loopback/http_api_schedules_test.cpp",
                                        "a schedule's body is refused with the path of its fault")},
       {"targets of a schedule",
@@ -561,6 +557,11 @@ Checks fields() {
        [](Served& it) {
          CHECK(accepted(it.import("", kUrl)) == "1");
          CHECK(accepted(it.import("", "dns:a.example/MX@192.0.2.1:53")) == "1");
+         for (const char* type :
+              {"A", "AAAA", "CNAME", "MX", "NS", "TXT", "SOA", "SRV", "PTR", "CAA"}) {
+           CHECK(accepted(it.import("", std::string("dns:a.example/") + type)) == "1");
+         }
+         refused(it.import("", "dns:a.example/ANY"), "400 Bad Request");
          CHECK(error_of(it.import("", "http://me:secret@a.example/")).find("secret") ==
                std::string::npos);
        }},
@@ -645,40 +646,170 @@ Checks selectors() {
   };
 }
 
-/// Whether some test has it in quotes, or as an enumerator.
-bool is_named(const std::string& name) {
-  static const std::string all = [] {
-    std::string text;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot / "tests")) {
-      const auto& path = entry.path();
-      if (path.extension() == ".cpp" && path.filename() != "http_api_reference_test.cpp") {
-        text += content_of(path);
-      }
-    }
-    return text;
-  }();
-  return all.find('"' + name) != std::string::npos || all.find("::" + name) != std::string::npos;
+Checks failures() {
+  const std::string http = "loopback/http_prober_test.cpp";
+  return {
+      {"dns", elsewhere(http, "names that do not resolve fail as dns")},
+      {"connect", elsewhere(http, "connections that fail say how")},
+      {"tls", elsewhere(http, "certificates are verified, chain and name")},
+      {"timeout", elsewhere(http, "a timeout names the phase it struck")},
+      {"protocol", elsewhere(http, "broken answers are the target's fault")},
+      {"assertion", elsewhere(http, "the final status decides")},
+      {"denied", elsewhere(http, "addresses that are not allowed are never connected to")},
+      {"internal", elsewhere(http, "no descriptor left is the agent's fault")},
+  };
+}
+
+Checks reasons() {
+  return {
+      {"no_agent", elsewhere("unit/task_table_selectors_test.cpp",
+                             "a task nobody fits blocks nobody and ends with no_agent")},
+      {"deadline", elsewhere("unit/task_table_test.cpp",
+                             "a task expires when an attempt fits no more, in tick and in lease")},
+      {"agent_lost", elsewhere("unit/task_table_test.cpp",
+                               "after attempts_max agents lost with it in hand a task expires")},
+      {"missed", elsewhere("unit/task_table_schedules_test.cpp",
+                           "a run still waiting when its next is due is missed, and says so")},
+  };
+}
+
+/// The value at `path`, such as "http.status"; null: there is none.
+const json::Value* at_path(const json::Value& value, const std::string& path) {
+  const std::size_t dot = path.find('.');
+  const json::Value* const member = value.find(path.substr(0, dot));
+  return member == nullptr || dot == std::string::npos ? member
+                                                       : at_path(*member, path.substr(dot + 1));
+}
+
+/// All that probers of both kinds tell.
+json::Value full_result() {
+  ProbeResult result;
+  result.verdict = Verdict::passed;
+  result.address = "192.0.2.1:80";
+  result.phases = {{"dns_us", {}}};
+  result.http.emplace();
+  result.http->status = 200;
+  result.http->version = "1.1";
+  result.dns.emplace();
+  std::string out;
+  json::Writer writer(out);
+  writer.begin_object();
+  append_result_line_fields(writer, result, {{"team", "web"}});
+  writer.end_object();
+  return std::move(*json::Value::parse(out));
+}
+
+Checks result_fields() {
+  Checks checks{
+      {"schedule", elsewhere("loopback/http_api_schedules_test.cpp",
+                             "a schedule's results come as they are recorded, without an end")},
+      {"phases.query_us",
+       elsewhere("loopback/dns_prober_test.cpp", "an answer passes, with all it said")},
+  };
+  for (const char* phase :
+       {"dns_us", "connect_us", "tls_us", "send_us", "first_byte_us", "receive_us"}) {
+    checks[std::string("phases.") + phase] =
+        elsewhere("loopback/http_prober_test.cpp", "a page passes, with phases that add up");
+  }
+  for (const char* field :
+       {"address",         "verdict",        "failure",       "started_at",     "duration_us",
+        "phases",          "http.status",    "http.version",  "http.url",       "http.hops",
+        "http.body_bytes", "http.truncated", "dns.rcode",     "dns.flags",      "dns.server",
+        "dns.transport",   "dns.answers",    "dns.authority", "dns.additional", "labels",
+        "suspect"}) {
+    checks[field] = [field](Served&) { CHECK(at_path(full_result(), field) != nullptr); };
+  }
+  for (const char* field :
+       {"state", "task", "batch", "attempt", "agent", "kind", "target", "scheduled_at"}) {
+    checks[field] = [field](Served&) {
+      const World world;
+      const std::string id = world.import(1);
+      StoreWorker(*world.store).work(1);
+      const RawReply reply = world.get("/v1/batches/" + id + "/results");
+      CHECK(json::Value::parse(lines_of(reply.body).front())->find(field) != nullptr);
+    };
+  }
+  return checks;
+}
+
+/// These members, and no others but `more`.
+Checks members(const std::string& path, const std::vector<std::string>& names,
+               const std::vector<std::string>& more) {
+  Checks checks;
+  for (const std::string& name : names) {
+    checks[name] = [=](Served& it) {
+      const std::string id = it.world.import(1);
+      const json::Value value =
+          it.world.get(path.empty() ? "/v1/batches/" + id + "/summary" : path).json();
+      CHECK(value.find(name) != nullptr);
+      CHECK(value.as_object()->size() == names.size() + more.size());
+    };
+  }
+  return checks;
+}
+
+Checks absences() {
+  return {
+      {"kind tcp",
+       [](Served& it) {
+         CHECK(error_of(it.import_spec(R"("kind":"tcp")")).find("kind: ") == 0);
+         CHECK(error_of(it.import("", "tcp:a.example:1")).find("tcp") != std::string::npos);
+         refused(it.import("?kind=tcp", kUrl), "400 Bad Request");
+       }},
+      {"--store postgres:CONNINFO", elsewhere("loopback/programs_test.cpp",
+                                              "bad usage ends with 2 and one line that names the "
+                                              "flag")},
+      {"other masters of one store",
+       [](Served& it) {
+         CHECK(it.world.get("/v1/masters").json().find("items")->as_array()->size() == 1);
+       }},
+      {"tls in results", [](Served&) { CHECK(full_result().find("tls") == nullptr); }},
+  };
+}
+
+/// Whether the test of diagnosis says so.
+bool is_named(const std::string& verdict) {
+  return content_of(kRoot / "tests/unit/diagnosis_test.cpp").find("::" + verdict) !=
+         std::string::npos;
 }
 
 }  // namespace
 
 TEST_CASE("every row of the reference of the HTTP API holds", "[api][reference][loopback]") {
   std::map<std::string, Checks> tables = {
-      {"call", calls()},         {"parameter", parameters()}, {"status and title", refusals()},
-      {"limit", limits()},       {"field", fields()},         {"schedule field", schedule_fields()},
+      {"call", calls()},
+      {"parameter", parameters()},
+      {"status and title", refusals()},
+      {"limit", limits()},
+      {"field", fields()},
+      {"schedule field", schedule_fields()},
       {"selector", selectors()},
+      {"failure", failures()},
+      {"reason", reasons()},
+      {"result field", result_fields()},
+      {"not yet", absences()},
+      {"summary member",
+       members("", {"accepted", "states", "reasons", "verdicts", "failures", "agents", "phases"},
+               {"id", "name", "state"})},
+      {"status member",
+       members("/v1/status",
+               {"version", "name", "store", "store_id", "draining", "ledger", "agents_connected",
+                "limits", "api", "newcomers", "loop_lags", "store_latency", "results", "diagnosis"},
+               {})},
   };
-  const std::vector<Row> rows = rows_of(content_of(kRoot / "docs" / "api.md"));
+  const std::vector<TableRow> rows = table_rows(kRoot / "docs" / "api.md");
   CHECK(rows.size() > 80);
   Served served;
-  for (const Row& row : rows) {
-    INFO("docs/api.md, " << row.table << ": " << row.name);
+  for (const TableRow& row : rows) {
+    const std::string& name = row.cells.front();
+    INFO("docs/api.md, " << row.table << ": " << name);
     const auto table = tables.find(row.table);
     if (table == tables.end()) {
-      CHECK(is_named(row.name));
+      CHECK(row.table == "verdict");
+      CHECK(is_named(name));
       continue;
     }
-    const auto check = table->second.find(row.name);
+    const auto check = table->second.find(name);
     if (check == table->second.end()) {
       FAIL_CHECK("nothing checks this row");
       continue;
