@@ -71,7 +71,8 @@ class ProbeWait {
     std::string head;
     write_probe_head(head, batch);
     stream_.emplace(owner_, lines_of(owner_.store(), ResultQuery{*batch_, {}, 1, 1, {}}),
-                    std::string(), ledger.done + ledger.expired + ledger.cancelled,
+                    std::string(),
+                    ResultPageEnd{ledger.done + ledger.expired + ledger.cancelled, {}},
                     ResultStream::Form::items, std::move(head), "]}");
     stream_->begin(json_response(ledger.ended() ? 200 : unfinished_, {}));
   }

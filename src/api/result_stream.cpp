@@ -19,10 +19,11 @@ LineSource make_source(TaskStore& store, Query query,
                        void (TaskStore::*read)(Query, Completion<ResultPage>),
                        void (TaskStore::*page_end)(Query, Completion<ResultPageEnd>)) {
   LineSource source;
-  source.read = [&store, query, read](std::string after, std::size_t limit, std::size_t bytes_max,
-                                      Completion<ResultPage> done) {
+  source.read = [&store, query, read](std::string after, std::string until, std::size_t limit,
+                                      std::size_t bytes_max, Completion<ResultPage> done) {
     Query asked = query;
     asked.after = std::move(after);
+    asked.until = std::move(until);
     asked.limit = limit;
     asked.bytes_max = bytes_max;
     (store.*read)(std::move(asked), std::move(done));
@@ -49,11 +50,12 @@ LineSource lines_of(TaskStore& store, ScheduleResultQuery query) {
 }
 
 ResultStream::ResultStream(ApiAnswer& owner, LineSource source, std::string after,
-                           std::size_t count, Form form, std::string head, std::string tail)
+                           ResultPageEnd end, Form form, std::string head, std::string tail)
     : owner_(owner),
       source_(std::move(source)),
       after_(std::move(after)),
-      left_(count),
+      until_(std::move(end.next)),
+      left_(end.count),
       form_(form),
       slice_(std::move(head)),
       tail_(std::move(tail)) {}
@@ -73,7 +75,7 @@ void ResultStream::begin(HttpResponse response) {
 
 void ResultStream::fetch(std::function<void(Expected<void>)> done) {
   if (left_ == 0) return done({});
-  source_.read(after_, std::min(left_, kPageLinesMax), kSliceBytes,
+  source_.read(after_, until_, std::min(left_, kPageLinesMax), kSliceBytes,
                owner_.then<ResultPage>([this, done = std::move(done)](Expected<ResultPage> page) {
                  done(page ? take(std::move(*page)) : Expected<void>(page.error()));
                }));

@@ -16,7 +16,7 @@ namespace probekit::api {
 
 /// Where lines come from: a batch or a schedule, and which verdict is wanted.
 struct LineSource {
-  std::function<void(std::string after, std::size_t limit, std::size_t bytes_max,
+  std::function<void(std::string after, std::string until, std::size_t limit, std::size_t bytes_max,
                      Completion<ResultPage> done)>
       read;
   std::function<void(std::string after, std::size_t limit, Completion<ResultPageEnd> done)>
@@ -26,8 +26,9 @@ struct LineSource {
 LineSource lines_of(TaskStore& store, ResultQuery query);
 LineSource lines_of(TaskStore& store, ScheduleResultQuery query);
 
-/// A body made of `head`, exactly `count` lines from a cursor on, and `tail`; the store said that
-/// the lines are there. Holds one slice of them.
+/// A body made of `head`, exactly `count` lines between two cursors, and `tail`; the store said
+/// that the lines are there. Should it have forgotten some when they are read, the body is cut.
+/// Holds one slice of them.
 class ResultStream {
  public:
   enum class Form : std::uint8_t {
@@ -36,8 +37,9 @@ class ResultStream {
   };
   static constexpr std::size_t kSliceBytes = 128 * 1024;
 
-  /// The owner outlives it. `after`: the cursor to begin at.
-  ResultStream(ApiAnswer& owner, LineSource source, std::string after, std::size_t count, Form form,
+  /// The owner outlives it. `after`: the cursor to begin at. `end`: count, and the cursor where the
+  /// lines end; empty: wherever there are so many.
+  ResultStream(ApiAnswer& owner, LineSource source, std::string after, ResultPageEnd end, Form form,
                std::string head, std::string tail);
 
   /// Gets the first slice and makes it, or all, the body of `response`; then the owner responds.
@@ -53,6 +55,7 @@ class ResultStream {
   ApiAnswer& owner_;
   LineSource source_;
   std::string after_;
+  std::string until_;
   std::size_t left_;
   Form form_;
   std::string slice_;

@@ -90,7 +90,7 @@ class ResultsAnswer final : public ApiAnswer {
     HttpResponse response = json_response(200, {});
     response.headers.front().value = "application/x-ndjson";
     if (!end.next.empty()) response.headers.push_back({"Probekit-Next-Cursor", end.next});
-    stream_.emplace(*this, source_, query_.after, end.count, ResultStream::Form::lines, "", "");
+    stream_.emplace(*this, source_, query_.after, end, ResultStream::Form::lines, "", "");
     stream_->begin(std::move(response));
   }
 

@@ -106,10 +106,10 @@ class MemoryStore final : public TaskStore {
     run<ScheduleView>(done, [&](Now now) { return table_.remove_schedule(now, name); });
   }
   void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) override {
-    run<ResultPage>(done, [&](Now) { return table_.schedule_results(query); });
+    run<ResultPage>(done, [&](Now now) { return table_.schedule_results(now, query); });
   }
   void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) override {
-    run<ResultPageEnd>(done, [&](Now) { return table_.schedule_page_end(query); });
+    run<ResultPageEnd>(done, [&](Now now) { return table_.schedule_page_end(now, query); });
   }
   void set_drained(SessionId session, bool drained) override {
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -173,6 +173,7 @@ struct ResultQuery {
   std::size_t limit = 1000;            ///< 1 to 10000 lines
   std::size_t bytes_max = 256 * 1024;  ///< stop after the line that passes this
   std::optional<Verdict> verdict;
+  std::string until = {};  ///< cursor: no line after it; empty: no such bound
 };
 
 /// Where a page ends, before it is read: the API sends its cursor ahead of its lines.
@@ -238,6 +239,7 @@ struct ScheduleResultQuery {
   std::size_t limit = 1000;            ///< 1 to 10000 lines
   std::size_t bytes_max = 256 * 1024;  ///< stop after the line that passes this
   std::optional<Verdict> verdict;
+  std::string until = {};  ///< as above
 };
 
 struct StoreFacts {
@@ -337,8 +339,8 @@ class TaskStore {
   virtual void schedules(std::string after, std::size_t limit, Completion<ScheduleList> done) = 0;
   /// No new runs; those in hand end as they end; its lines are gone.
   virtual void remove_schedule(std::string name, Completion<ScheduleView> done) = 0;
-  /// As results(), but never a last page. Lines are forgotten like those of batches: a cursor
-  /// before them goes on with the oldest there is.
+  /// As results(), but never a last page. Lines are forgotten like those of batches, those being
+  /// read a while later: a cursor before them goes on with the oldest there is.
   virtual void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) = 0;
   virtual void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) = 0;
   /// Whether a session takes tasks; one that does not is not of `all`.
@@ -353,8 +355,8 @@ class TaskStore {
   /// *Errors*: also invalid_argument for a cursor that is not this batch's.
   virtual void results(ResultQuery query, Completion<ResultPage> done) = 0;
   /// The end of the page results() would give with no bound in bytes: later calls of results()
-  /// from `query.after` give these lines and no others. With no line in it, `next` stands after
-  /// all lines looked at.
+  /// from `query.after`, `until` its `next`, give these lines and no others, or fewer once some
+  /// are forgotten. With no line in it, `next` stands after all lines looked at.
   virtual void page_end(ResultQuery query, Completion<ResultPageEnd> done) = 0;
   virtual void summary(BatchId id, Completion<BatchSummary> done) = 0;
   /// Nothing of it is leased any more. Ends what is queued, some 10,000 tasks at once and the rest

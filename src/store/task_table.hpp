@@ -47,7 +47,8 @@ constexpr std::chrono::seconds kHostBusyDelay{1};
 constexpr std::chrono::seconds kCancelWait{10};
 /// Tasks pinned to an agent that is away for longer expire.
 constexpr std::chrono::minutes kAgentAwayMax{5};
-/// How long a finished batch that is being read is kept beyond results_kept_max, up to twice that.
+/// How long a finished batch or segment that is being read is kept beyond results_kept_max, up to
+/// twice that.
 constexpr std::chrono::seconds kReadingGuard{60};
 /// A lost session that holds nothing is remembered so long, for results still on their way.
 constexpr std::chrono::seconds kLostSessionKept{60};
@@ -126,8 +127,8 @@ class PROBEKIT_EXPORT TaskTable {
   Expected<ScheduleView> schedule(Now now, const std::string& name) const;
   Expected<ScheduleList> schedules(Now now, const std::string& after, std::size_t limit) const;
   Expected<ScheduleView> remove_schedule(Now now, const std::string& name);
-  Expected<ResultPage> schedule_results(const ScheduleResultQuery& query) const;
-  Expected<ResultPageEnd> schedule_page_end(const ScheduleResultQuery& query) const;
+  Expected<ResultPage> schedule_results(Now now, const ScheduleResultQuery& query);
+  Expected<ResultPageEnd> schedule_page_end(Now now, const ScheduleResultQuery& query);
   void set_drained(SessionId id, bool drained);
 
   // -- reading
@@ -260,7 +261,7 @@ class PROBEKIT_EXPORT TaskTable {
   void forget_segment(StoredSchedule& schedule, BatchId id);
   ScheduleView view(Now now, const StoredSchedule& schedule) const;
   template <class Visit>
-  Expected<ResultPageEnd> walk(const ScheduleResultQuery& query, Visit visit) const;
+  Expected<ResultPageEnd> walk(Now now, const ScheduleResultQuery& query, Visit visit);
 
   // Tasks of one target for different agents.
   template <class Visit>

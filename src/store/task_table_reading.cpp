@@ -19,8 +19,8 @@ Error no_such_batch() {
 
 Error bad_limit() { return Error{make_error_code(errc::invalid_argument), "limit: 1 to 10000"}; }
 
-Error bad_cursor() {
-  return Error{make_error_code(errc::invalid_argument), "after: not a cursor of this list"};
+Error bad_cursor(const std::string& field) {
+  return Error{make_error_code(errc::invalid_argument), field + ": not a cursor of this list"};
 }
 
 std::uint32_t verdict_of(std::uint32_t line) { return line & ((1U << kVerdictBits) - 1); }
@@ -76,7 +76,7 @@ Expected<BatchList> TaskTable::batches(Now now, const BatchListQuery& query) con
   auto from = listed_.end();
   if (!query.after.empty()) {
     const auto after = parse_batch_cursor(prefix_, query.after);
-    if (!after) return bad_cursor();
+    if (!after) return bad_cursor("after");
     from = listed_.lower_bound(after->value);
   }
   BatchList list;
@@ -117,7 +117,10 @@ Expected<ResultPageEnd> TaskTable::walk(const ResultQuery& query, Visit visit) c
   const StoredBatch* batch = find(query.batch);
   if (batch == nullptr) return no_such_batch();
   const auto after = parse_result_cursor(prefix_, batch->id, query.after);
-  if (!after || *after > batch->lines.size()) return bad_cursor();
+  if (!after || *after > batch->lines.size()) return bad_cursor("after");
+  const auto until = query.until.empty() ? std::optional<std::uint64_t>(batch->lines.size())
+                                         : parse_result_cursor(prefix_, batch->id, query.until);
+  if (!until || *until > batch->lines.size()) return bad_cursor("until");
   const auto unwanted = [&](std::uint32_t line) {
     return query.verdict && verdict_of(line) != static_cast<std::uint32_t>(*query.verdict);
   };
@@ -125,7 +128,7 @@ Expected<ResultPageEnd> TaskTable::walk(const ResultQuery& query, Visit visit) c
   const std::vector<std::uint32_t>& lines = batch->lines;
   auto position = static_cast<std::size_t>(*after);
   bool open = true;
-  for (; position < lines.size() && page.count < query.limit && open; ++position) {
+  for (; position < *until && page.count < query.limit && open; ++position) {
     if (unwanted(lines[position])) continue;
     ++page.count;
     open = visit(*batch, lines[position] >> kVerdictBits);

@@ -366,38 +366,44 @@ Expected<ScheduleList> TaskTable::schedules(Now now, const std::string& after,
   return list;
 }
 
+/// As of a batch; lines that are read are kept a while.
 template <class Visit>
-Expected<ResultPageEnd> TaskTable::walk(const ScheduleResultQuery& query, Visit visit) const {
-  if (query.limit < 1 || query.limit > kPageLinesMax) {
-    return error(errc::invalid_argument, "limit: 1 to 10000");
-  }
+Expected<ResultPageEnd> TaskTable::walk(Now now, const ScheduleResultQuery& query, Visit visit) {
+  const auto refuse = [](const char* what) { return error(errc::invalid_argument, what); };
+  if (query.limit < 1 || query.limit > kPageLinesMax) return refuse("limit: 1 to 10000");
   const StoredSchedule* const schedule = find_schedule(query.name);
   if (schedule == nullptr) return no_such_schedule(query.name);
   const std::deque<std::uint64_t>& lines = schedule->lines;
+  const std::uint64_t forgotten = schedule->lines_forgotten;
+  const std::uint64_t end = forgotten + lines.size();
   const auto after = parse_result_cursor(prefix_, schedule->watch, query.after);
-  if (!after || *after > schedule->lines_forgotten + lines.size()) {
-    return error(errc::invalid_argument, "after: not a cursor of this list");
-  }
+  if (!after || *after > end) return refuse("after: not a cursor of this list");
+  const auto until = query.until.empty()
+                         ? std::optional<std::uint64_t>(end)
+                         : parse_result_cursor(prefix_, schedule->watch, query.until);
+  if (!until || *until > end) return refuse("until: not a cursor of this list");
   ResultPageEnd page;
-  auto position = static_cast<std::size_t>(*after - std::min(*after, schedule->lines_forgotten));
+  std::uint64_t position = std::max(*after, forgotten);
   bool more = true;
-  for (; position < lines.size() && page.count < query.limit && more; ++position) {
-    const auto line = static_cast<std::uint32_t>(lines[position]);
-    const StoredBatch* const batch =
-        find(BatchId{static_cast<std::uint32_t>(lines[position] >> StoredSchedule::kSegmentBits)});
+  for (; position < *until && page.count < query.limit && more; ++position) {
+    const std::uint64_t place = lines[static_cast<std::size_t>(position - forgotten)];
+    const auto line = static_cast<std::uint32_t>(place);
+    StoredBatch* const batch =
+        find(BatchId{static_cast<std::uint32_t>(place >> StoredSchedule::kSegmentBits)});
     if (batch == nullptr) continue;
     const std::uint32_t verdict = line & ((1U << kVerdictBits) - 1);
     if (query.verdict && verdict != static_cast<std::uint32_t>(*query.verdict)) continue;
     ++page.count;
+    batch->read_until = now.steady + kReadingGuard;
     more = visit(*batch, line >> kVerdictBits);
   }
-  page.next = result_cursor(prefix_, schedule->watch, schedule->lines_forgotten + position);
+  page.next = result_cursor(prefix_, schedule->watch, position);
   return page;
 }
 
-Expected<ResultPage> TaskTable::schedule_results(const ScheduleResultQuery& query) const {
+Expected<ResultPage> TaskTable::schedule_results(Now now, const ScheduleResultQuery& query) {
   ResultPage page;
-  const auto end = walk(query, [&](const StoredBatch& batch, std::uint32_t index) {
+  const auto end = walk(now, query, [&](const StoredBatch& batch, std::uint32_t index) {
     append_line(page.lines, batch, index, {});
     return page.lines.size() <= query.bytes_max;
   });
@@ -407,8 +413,8 @@ Expected<ResultPage> TaskTable::schedule_results(const ScheduleResultQuery& quer
   return page;
 }
 
-Expected<ResultPageEnd> TaskTable::schedule_page_end(const ScheduleResultQuery& query) const {
-  return walk(query, [](const StoredBatch&, std::uint32_t) { return true; });
+Expected<ResultPageEnd> TaskTable::schedule_page_end(Now now, const ScheduleResultQuery& query) {
+  return walk(now, query, [](const StoredBatch&, std::uint32_t) { return true; });
 }
 
 }  // namespace probekit::store

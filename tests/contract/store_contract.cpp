@@ -523,6 +523,25 @@ void check_schedules(const MakeStore& make) {
     CHECK(view()->ledger.done == 3);
     CHECK(view()->ledger.balanced());
   }
+  SECTION("a page of a schedule ends where it was said to") {
+    pass_time(10s);
+    work();
+    ScheduleResultQuery query;
+    query.name = "web";
+    query.limit = 2;
+    const auto end = value_of<ResultPageEnd>(
+        [&](auto done) { subject.store->schedule_page_end(query, std::move(done)); });
+    CHECK(end.count == 2);
+    query.limit = 100;
+    query.until = end.next;
+    pass_time(10s);
+    work();
+    const auto page = value_of<ResultPage>(
+        [&](auto done) { subject.store->schedule_results(query, std::move(done)); });
+    CHECK(page.count == 2);
+    CHECK(page.next == end.next);
+    CHECK(read(end.next)->count == 4);
+  }
   SECTION("a change keeps lines and ledger; disabled it does not run") {
     pass_time(10s);
     work();
@@ -699,6 +718,10 @@ void check_reading(const MakeStore& make) {
         [&](auto done) { subject.store->page_end(query, std::move(done)); });
     CHECK(end.count == 4);
     CHECK(end.next == full->next);
+    ResultQuery until = query;
+    until.until = end.next;
+    until.limit = 100;
+    CHECK(subject.page(until)->count == 4);
     for (std::size_t i = 6; i < 10; ++i) subject.record(session, {failed(tasks[i])});
     CHECK(subject.page(query)->lines == full->lines);
     query.verdict = Verdict::failed;

@@ -46,11 +46,11 @@ std::vector<std::string> lines_of(World& world, const std::string& name) {
   query.name = name;
   query.limit = 7;
   while (true) {
-    const auto page = world.table.schedule_results(query);
+    const auto page = world.table.schedule_results(world.now, query);
     REQUIRE(page);
     REQUIRE_FALSE(page->next.empty());
     if (page->count == 0) return lines;
-    const auto end = world.table.schedule_page_end(query);
+    const auto end = world.table.schedule_page_end(world.now, query);
     CHECK(end->count == page->count);
     CHECK(end->next == page->next);
     for (std::size_t at = 0; at < page->lines.size(); at = page->lines.find('\n', at) + 1) {
@@ -250,7 +250,8 @@ TEST_CASE("a removed schedule ends what it has in hand and is gone", "[store][sc
   CHECK(last->ledger.done == 4);
   world.check();
   CHECK(world.table.schedule(world.now, "web").error().code() == errc::not_found);
-  CHECK(world.table.schedule_results({"web", {}, 10, 1000, {}}).error().code() == errc::not_found);
+  CHECK(world.table.schedule_results(world.now, {"web", {}, 10, 1000, {}}).error().code() ==
+        errc::not_found);
   CHECK(world.table.remove_schedule(world.now, "web").error().code() == errc::not_found);
   work(world, a);  // what was queued
   world.record(a, {passed(held[0]), passed(held[1])});
@@ -269,18 +270,64 @@ TEST_CASE("old lines of a schedule are forgotten like batches, and reading goes 
   ScheduleResultQuery query;
   query.name = "web";
   query.limit = 10;
-  const auto first = world.table.schedule_results(query);
+  const auto first = world.table.schedule_results(world.now, query);
   REQUIRE(first);
   pass_time(world, 100s, a);
   CHECK(view(world, "web").ledger.done == 440);
   CHECK(lines_of(world, "web").size() <= 140);
   CHECK(lines_of(world, "web").size() >= 80);
   query.after = first->next;
-  const auto later = world.table.schedule_results(query);
+  const auto later = world.table.schedule_results(world.now, query);
   REQUIRE(later);
   CHECK(later->count == 10);
   query.after = "r0123abcd-9-1";
-  CHECK(world.table.schedule_results(query).error().code() == errc::invalid_argument);
+  CHECK(world.table.schedule_results(world.now, query).error().code() == errc::invalid_argument);
+}
+
+TEST_CASE("a page that was announced has no other lines, whatever is forgotten meanwhile",
+          "[store][schedule]") {
+  World world{options_of(1000, 100, 5)};
+  const SessionId a = world.session("a");
+  put(world, "web", spec_of(4, 1s));
+  pass_time(world, 20s, a);
+  const auto before = lines_of(world, "web");
+  REQUIRE(before.size() == 80);
+  ScheduleResultQuery query;
+  query.name = "web";
+  query.limit = 50;
+  const auto end = world.table.schedule_page_end(world.now, query);
+  REQUIRE(end);
+  CHECK(end->count == 50);
+  query.until = end->next;
+  query.limit = 1000;
+  const auto read = [&] { return world.table.schedule_results(world.now, query).value(); };
+  CHECK(read().count == 50);
+  CHECK(read().next == end->next);
+
+  // What is read stays for a minute, as long as there are not twice as many lines as are kept.
+  pass_time(world, 20s, a);
+  CHECK(lines_of(world, "web").front() == before.front());
+  pass_time(world, 20s, a);
+  const ResultPage later = read();
+  CHECK(later.count < 50);
+  CHECK(later.next == end->next);
+  pass_time(world, 60s, a);
+  CHECK(read().count == 0);
+  CHECK(lines_of(world, "web").size() > 50);
+  query.until = "r0123abcd-9-1";
+  CHECK(world.table.schedule_results(world.now, query).error().code() == errc::invalid_argument);
+}
+
+TEST_CASE("lines nobody has read for a minute are forgotten", "[store][schedule]") {
+  World world{options_of(1000, 100, 5)};
+  const SessionId a = world.session("a");
+  put(world, "web", spec_of(1, 1s));
+  pass_time(world, 50s, a);
+  CHECK(lines_of(world, "web").size() == 50);
+  pass_time(world, 59s, a);
+  CHECK(world.table.facts().results_kept == 109);
+  pass_time(world, 2s, a);
+  CHECK(world.table.facts().results_kept <= 101);
 }
 
 TEST_CASE("all agents of a run are those connected when it is due", "[store][schedule]") {

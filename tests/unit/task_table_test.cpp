@@ -244,8 +244,7 @@ TEST_CASE("batches of a lane take turns", "[store][lease]") {
   CHECK(targets_of(world.lease(session, 1)) == Texts{"a4"});
 }
 
-TEST_CASE("a batch whose tasks are all too late does not end the others' turns",
-          "[store][lease]") {
+TEST_CASE("a batch whose tasks are all too late does not end the others' turns", "[store][lease]") {
   World world;
   world.import(5, "a");
   const auto options = probe_options();
@@ -1212,7 +1211,13 @@ TEST_CASE("the end of a page is told ahead of its lines", "[store][results]") {
     CHECK(end->count == page->count);
     CHECK(end->next == page->next);
   }
+  query.until = world.table.page_end(world.now, query)->next;
   for (std::size_t i = 6; i < 10; ++i) world.record(session, {passed(tasks[i])});
+  CHECK(world.table.results(world.now, query)->count == 6);
+  CHECK(world.table.results(world.now, query)->next == query.until);
+  query.until = "r0123abcd-9-1";
+  CHECK(world.table.results(world.now, query).error().code() == errc::invalid_argument);
+  query.until.clear();
   CHECK(world.table.page_end(world.now, query)->next.empty());
   CHECK(world.table.page_end(world.now, query)->count == 10);
 }
