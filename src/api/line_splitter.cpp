@@ -49,16 +49,19 @@ NumberedLine LineSplitter::line(std::string_view text) {
 }
 
 void LineSplitter::keep(std::string_view bytes) {
-  if (too_long_) return;
-  if (kept_.size() + bytes.size() > line_bytes_max_ + kMarksBytes) {
-    too_long_ = true;
-    if (kept_.size() < kBeginningBytes) {
-      kept_.append(bytes.substr(0, kBeginningBytes - kept_.size()));
-    }
-    kept_.resize(kBeginningBytes < kept_.size() ? kBeginningBytes : kept_.size());
+  if (!too_long_ && kept_.size() + bytes.size() <= line_bytes_max_ + kMarksBytes) {
+    kept_.append(bytes);
     return;
   }
-  kept_.append(bytes);
+  // The beginning is enough, and the marks that line() takes off: so it shows the same however
+  // the bytes came.
+  constexpr std::size_t kBytes = kBeginningBytes + kMarksBytes;
+  too_long_ = true;
+  if (kept_.size() < kBytes) {
+    kept_.append(bytes.substr(0, kBytes - kept_.size()));
+  } else {
+    kept_.resize(kBytes);
+  }
 }
 
 }  // namespace probekit::api

@@ -52,6 +52,23 @@ TEST_CASE("lines come out the same however their bytes arrive", "[api][lines]") 
   CHECK((split("a\n", 1, 64) == std::vector<Seen>{{1, "a", false}}));
 }
 
+TEST_CASE("of a line too long the same beginning is kept however its bytes arrive",
+          "[api][lines]") {
+  const std::string mark = "\xEF\xBB\xBF";
+  std::string middle(400, 'x');
+  middle[258] = '\r';  // at a line's end only it would count for nothing
+  for (const std::size_t line_bytes_max : {16u, 256u, 300u}) {
+    for (const std::string& start : {mark, std::string()}) {
+      const std::string text = start + middle + "\r\nshort\n";
+      const std::vector<Seen> expected = {{1, middle.substr(0, 256), true}, {2, "short", false}};
+      for (const std::size_t piece : {1u, 2u, 3u, 7u, 100u, 260u, 1000u}) {
+        INFO("at most " << line_bytes_max << ", pieces of " << piece);
+        CHECK((split(text, piece, line_bytes_max) == expected));
+      }
+    }
+  }
+}
+
 TEST_CASE("a byte order mark belongs to the first line alone", "[api][lines]") {
   const auto seen = split("\xEF\xBB\xBF\n\xEF\xBB\xBFx\n", 2, 64);
   REQUIRE(seen.size() == 2);
