@@ -49,13 +49,15 @@ void TargetListScanner::finish() {
 void TargetListScanner::step(char c) {
   switch (state_) {
     case State::start:
-      // A byte order mark, as some editors write it, counts for nothing.
-      if (offset_ <= kByteOrderMark.size() &&
-          c == kByteOrderMark[static_cast<std::size_t>(offset_ - 1)]) {
+      // A byte order mark, as some editors write it, counts for nothing; a part of one is no mark.
+      if (offset_ == mark_bytes_ + 1 && mark_bytes_ < kByteOrderMark.size() &&
+          c == kByteOrderMark[mark_bytes_]) {
+        ++mark_bytes_;
         return;
       }
-      if (is_space(c)) return;
-      if (c != '{') return fail("the body must be an object with \"targets\"");
+      if (is_space(c) && mark_bytes_ % kByteOrderMark.size() == 0) return;
+      if (c != '{' || mark_bytes_ % kByteOrderMark.size() != 0)
+        return fail("the body must be an object with \"targets\"");
       state_ = State::first_key;
       return;
     case State::first_key:

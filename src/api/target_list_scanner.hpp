@@ -73,7 +73,8 @@ class TargetListScanner {
   bool too_long_ = false;
   bool had_defaults_ = false;
   bool had_targets_ = false;
-  std::uint64_t offset_ = 0;  // bytes taken before the current piece
+  std::size_t mark_bytes_ = 0;  // of a byte order mark
+  std::uint64_t offset_ = 0;    // bytes taken before the current piece
   std::uint64_t number_ = 0;
   std::string kept_;
   std::string fault_;

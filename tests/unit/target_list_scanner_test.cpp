@@ -54,6 +54,17 @@ TEST_CASE("targets and defaults are cut out whole however their bytes arrive", "
   }
 }
 
+TEST_CASE("a part of a byte order mark is no mark", "[api][scanner]") {
+  const std::string body = "{\"targets\":[]}";
+  CHECK(scan("\xEF\xBB\xBF" + body, 1).fault.empty());
+  for (const char* const start :
+       {"\xEF", "\xEF\xBB", " \xBB", "  \xBF", "\xEF\xBB\xBF\xEF", "\xEF "}) {
+    INFO(start);
+    CHECK_FALSE(scan(start + body, 1).fault.empty());
+  }
+  CHECK_FALSE(scan("\xEF", 1).fault.empty());
+}
+
 TEST_CASE("an empty list of targets is a list", "[api][scanner]") {
   CHECK(scan("{\"targets\":[]}", 1).fault.empty());
   CHECK(scan("{}", 1).fault.empty());
