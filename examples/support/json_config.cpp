@@ -29,6 +29,10 @@ std::vector<ConfigEntry> read_config(const std::string& path) {
   std::ifstream file{path, std::ios::binary};
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   if (!file.is_open() || file.bad()) throw std::runtime_error(std::strerror(errno));
+  return parse_config(text);
+}
+
+std::vector<ConfigEntry> parse_config(const std::string& text) {
   const JsonTree root = parse_json(text);
   if (!root.is(JsonTree::Kind::object)) throw std::runtime_error("must be a JSON object");
   std::vector<ConfigEntry> entries;

@@ -19,5 +19,7 @@ struct ConfigEntry {
 
 /// Throws std::runtime_error that says what is wrong with the file, without its name.
 std::vector<ConfigEntry> read_config(const std::string& path);
+/// The same for the text of such a file.
+std::vector<ConfigEntry> parse_config(const std::string& text);
 
 }  // namespace examples

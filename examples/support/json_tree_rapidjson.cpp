@@ -6,8 +6,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 
-#include <rapidjson/encodedstream.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 #include <rapidjson/stringbuffer.h>
@@ -26,7 +26,7 @@ class Builder {
     return add(scalar(JsonTree::Kind::number, {text, length}));
   }
   bool String(const char* text, rapidjson::SizeType length, bool) {
-    return add(scalar(JsonTree::Kind::string, {text, length}));
+    return is_text({text, length}) && add(scalar(JsonTree::Kind::string, {text, length}));
   }
   bool Int(int) { return false; }
   bool Uint(unsigned) { return false; }
@@ -36,7 +36,7 @@ class Builder {
   bool StartObject() { return open(JsonTree::Kind::object); }
   bool Key(const char* text, rapidjson::SizeType length, bool) {
     keys_.back().assign(text, length);
-    return true;
+    return is_text({text, length});
   }
   bool EndObject(rapidjson::SizeType) { return close(); }
   bool StartArray() { return open(JsonTree::Kind::array); }
@@ -47,6 +47,14 @@ class Builder {
  private:
   static constexpr std::size_t kDepthMax = 64;
 
+  // RapidJSON lets an escaped low surrogate through that stands alone, and encodes it: ED B0..BF.
+  static bool is_text(std::string_view text) {
+    for (std::size_t at = text.find('\xED'); at != std::string_view::npos;
+         at = text.find('\xED', at + 1)) {
+      if (static_cast<unsigned char>(text[at + 1]) >= 0xA0) return false;
+    }
+    return true;
+  }
   static JsonTree scalar(JsonTree::Kind kind, std::string text) {
     JsonTree value;
     value.kind = kind;
@@ -142,10 +150,18 @@ JsonTree parse_json(const std::string& text) {
                               rapidjson::kParseNumbersAsStringsFlag;
   Builder builder;
   rapidjson::Reader reader;
-  rapidjson::MemoryStream stream{text.data(), text.size()};
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input{stream};
-  if (!reader.Parse<kFlags>(input, builder))
-    throw std::runtime_error("not JSON, at byte " + std::to_string(reader.GetErrorOffset()));
+  // RapidJSON would also skip a part of a byte order mark.
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  const std::size_t begin =
+      text.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0 ? kByteOrderMark.size() : 0;
+  const std::size_t size = text.size() - begin;
+  rapidjson::MemoryStream stream{text.data() + begin, size};
+  const bool parsed = !reader.Parse<kFlags>(stream, builder).IsError();
+  // A NUL ends the text for RapidJSON.
+  if (!parsed || stream.Tell() != size)
+    throw std::runtime_error(
+        "not JSON, at byte " +
+        std::to_string(begin + (parsed ? stream.Tell() : reader.GetErrorOffset())));
   return std::move(builder.root);
 }
 

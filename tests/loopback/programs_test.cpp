@@ -66,6 +66,12 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
   const std::string near_key = folder.path() + "/near.json";
   write(near_key, R"({"drain_time":"5s"})");
   write(not_json, R"({"max-queued":)");
+  const std::string after_nul = folder.path() + "/nul.json";
+  const std::string half_mark = folder.path() + "/half_mark.json";
+  const std::string half_pair = folder.path() + "/half_pair.json";
+  write(after_nul, std::string("{}\0{\"max-queued\":5}", 19));
+  write(half_mark, "\xEF\xBB{}");
+  write(half_pair, R"({"name":"\udc00"})");
   const std::string bad_value = folder.path() + "/value.json";
   const std::string bad_flag = folder.path() + "/flag.json";
   write(bad_value, R"({"max-queued":0})");
@@ -128,6 +134,9 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-master", "--config", unknown_key}, {unknown_key, "no-such-flag"}},
       {{"probekit-master", "--config", near_key}, {near_key, "did you mean '--drain-time'?"}},
       {{"probekit-master", "--config", not_json}, {"--config", not_json}},
+      {{"probekit-master", "--config", after_nul}, {after_nul, "at byte 2"}},
+      {{"probekit-master", "--config", half_mark}, {half_mark, "at byte 0"}},
+      {{"probekit-master", "--config", half_pair}, {half_pair, "not JSON"}},
       {{"probekit-master", "--config", bad_value}, {bad_value, "--max-queued"}},
       {{"probekit-master", "--config", bad_flag}, {bad_flag, "--insecure"}},
       {{"probekit-master", "--config", folder.path()}, {"--config", folder.path()}},
