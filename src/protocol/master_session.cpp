@@ -295,9 +295,7 @@ void MasterSession::reject(std::string reason, std::string detail, milliseconds 
 void MasterSession::close(CloseCode code, std::string text) {
   if (stage_ == Stage::closing) return;
   stage_ = Stage::closing;
-  closing_.emplace();
-  closing_->code = code;
-  closing_->text = std::move(text);
+  closing_ = Closing{code, std::move(text), false};
   beats_.stop();
 }
 

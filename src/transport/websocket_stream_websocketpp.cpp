@@ -228,7 +228,7 @@ struct Config : ws::config::core {
   typedef LibraryLog elog_type;
   typedef MaskSource rng_type;
 
-  static const bool enable_multithreading = false;
+  [[maybe_unused]] static const bool enable_multithreading = false;
 
   struct transport_config : ws::config::core::transport_config {
     typedef type::concurrency_type concurrency_type;
@@ -484,12 +484,12 @@ void Stream::transmit(ws::frame::opcode::value opcode, std::string payload) {
         ws::frame::prepare_header(header, ws::frame::extended_header(payload.size())));
   } else {
     ws::frame::masking_key_type key;
-    key.i = static_cast<std::int32_t>(mask_source());
+    key.i = mask_source();
     unsigned char bytes[4];
     std::memcpy(bytes, key.c, sizeof bytes);
     mask(payload, bytes);
-    frame->set_header(ws::frame::prepare_header(
-        header, ws::frame::extended_header(payload.size(), static_cast<std::uint32_t>(key.i))));
+    frame->set_header(
+        ws::frame::prepare_header(header, ws::frame::extended_header(payload.size(), key.i)));
   }
   frame->get_raw_payload() = std::move(payload);
   frame->set_prepared(true);
