@@ -189,14 +189,16 @@ std::size_t TargetListScanner::scan_value(std::string_view bytes, bool& complete
 }
 
 void TargetListScanner::keep(std::string_view bytes) {
-  if (too_long_) return;
-  if (kept_.size() + bytes.size() > value_bytes_max_) {
-    too_long_ = true;
-    kept_.append(bytes.substr(0, kBeginningBytes));
-    kept_.resize(kBeginningBytes < kept_.size() ? kBeginningBytes : kept_.size());
+  if (!too_long_ && kept_.size() + bytes.size() <= value_bytes_max_) {
+    kept_.append(bytes);
     return;
   }
-  kept_.append(bytes);
+  too_long_ = true;
+  if (kept_.size() < kBeginningBytes) {
+    kept_.append(bytes.substr(0, kBeginningBytes - kept_.size()));
+  } else {
+    kept_.resize(kBeginningBytes);
+  }
 }
 
 void TargetListScanner::fail(std::string what) {

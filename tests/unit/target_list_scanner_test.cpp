@@ -65,6 +65,17 @@ TEST_CASE("a part of a byte order mark is no mark", "[api][scanner]") {
   CHECK_FALSE(scan("\xEF", 1).fault.empty());
 }
 
+TEST_CASE("of a value too long the same beginning is kept however its bytes arrive",
+          "[api][scanner]") {
+  const std::string text = "{\"targets\":[\"" + std::string(400, 'a') + "\",1]}";
+  const std::string begin = '"' + std::string(255, 'a');
+  for (const std::size_t piece : {1u, 7u, 20u, 100u, 1000u}) {
+    INFO("pieces of " << piece);
+    CHECK(
+        (scan(text, piece, 10).values == std::vector<std::string>{"1 too long: " + begin, "2: 1"}));
+  }
+}
+
 TEST_CASE("an empty list of targets is a list", "[api][scanner]") {
   CHECK(scan("{\"targets\":[]}", 1).fault.empty());
   CHECK(scan("{}", 1).fault.empty());
