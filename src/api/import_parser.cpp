@@ -47,7 +47,7 @@ std::size_t ImportParser::feed(std::string_view bytes) {
     }
     return bytes.size() - rest.size();
   }
-  drain_held();
+  if (!fault_) drain_held();
   while (!rest.empty() && !slice_.full() && !fault_) {
     if (const auto value = scanner_.next(rest)) take_value(*value);
     if (!scanner_.fault().empty()) fault_ = Error(errc::invalid_argument, scanner_.fault());

@@ -123,6 +123,16 @@ TEST_CASE("a line of NDJSON is a spec; equal options share one object", "[api][i
   CHECK(result.errors[2].line == 6);
 }
 
+TEST_CASE("after defaults that cannot be used nothing is taken", "[api][import]") {
+  const std::string text = R"({"targets":["http://a.example/"],"defaults":{"kind":5}})";
+  for (const std::size_t piece : {1u, 1000u}) {
+    const Import result = import(ImportForm::json, text, piece);
+    CHECK(result.fault.find("defaults.kind") == 0);
+    CHECK(result.accepted == 0);
+    CHECK(result.targets.empty());
+  }
+}
+
 TEST_CASE("a name each is a task each", "[api][import]") {
   SpecDefaults defaults;
   defaults.agents.kind = Selector::Kind::names;
