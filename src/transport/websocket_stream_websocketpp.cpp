@@ -134,6 +134,13 @@ class Request : public ws::http::parser::request {
 /// A refusal tells its reason twice: in the status line for agents, in the body for people.
 class Response : public ws::http::parser::response {
  public:
+  using ws::http::parser::response::consume;
+  /// The library takes any number for a status (RFC 9110, 15: three digits, 100 to 599).
+  std::size_t consume(const char* bytes, std::size_t count) {
+    for (std::size_t i = 0; i < count && words_ < 2; ++i) check_status(bytes[i]);
+    return ws::http::parser::response::consume(bytes, count);
+  }
+
   std::string raw() const {
     const auto status = get_status_code();
     if (status == ws::http::status_code::switching_protocols) {
@@ -156,6 +163,19 @@ class Response : public ws::http::parser::response {
             std::to_string(get_status_msg().size() + 1) + "\r\n\r\n" + get_status_msg() + '\n';
     return text;
   }
+
+ private:
+  void check_status(char c) {
+    if (c == ' ') {
+      if (words_++ == 1 && digits_ != 3) refuse(502, "an answer without a status");
+    } else if (words_ == 1) {
+      const bool fine = digits_ == 0 ? c >= '1' && c <= '5' : c >= '0' && c <= '9';
+      if (!fine || ++digits_ > 3) refuse(502, "an answer without a status");
+    }
+  }
+
+  int words_ = 0;   // of the status line, that have ended
+  int digits_ = 0;  // of the status
 };
 
 /// What the library reads from and writes to: a TCP socket, or TLS over it.

@@ -760,6 +760,13 @@ TEST_CASE("a connector tells why it got no connection", "[websocket]") {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: x\r\n\r\n");
   }
+  SECTION("a status that is none") {
+    for (const char* const status : {"999903", "99", "600", "20", "2x0", "-200", ""}) {
+      INFO(status);
+      const std::string text = answered("HTTP/1.1 " + std::string(status) + " x\r\n\r\n");
+      CHECK(text.find("HTTP " + std::string(status)) == std::string::npos);
+    }
+  }
   SECTION("bytes that are not HTTP") { answered("220 mail.example ESMTP\r\n\r\n"); }
   SECTION("nothing, and the end") { answered(""); }
   SECTION("a status that writes to terminals") {
