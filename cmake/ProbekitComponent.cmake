@@ -23,6 +23,11 @@ function(probekit_build_flags target)
       target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
     endif()
   endif()
+  if(PROBEKIT_FUZZ)
+    # Counts what runs, for the fuzzer to steer by; its main comes with the harnesses alone.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(${target} PUBLIC $<BUILD_INTERFACE:-fsanitize=fuzzer-no-link>)
+  endif()
 endfunction()
 
 function(probekit_add_component name)

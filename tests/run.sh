@@ -2,12 +2,13 @@
 # SPDX-FileCopyrightText: 2026 The probekit authors
 # SPDX-License-Identifier: MIT
 #
-# tests/run.sh [dev|fast|asan|tsan|clang|all]...: installs what the tests need, builds, runs them.
+# tests/run.sh [dev|fast|asan|tsan|clang|fuzz [SECONDS]|all]...: installs what the tests need, builds, runs them.
 #   dev    everything, the default
 #   fast   dev without long scenarios, consumers and benchmarks
 #   asan   everything that runs our code, under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan   what has threads, under ThreadSanitizer
 #   clang  builds by Clang, warnings as errors
+#   fuzz   each harness of tests/fuzz by libFuzzer for SECONDS (300), two at a time
 #   all    dev, asan, tsan
 # PROBEKIT_BUILD_DIR: where builds go (default: build/ of this checkout).
 set -eu
@@ -53,7 +54,9 @@ mkdir -p "$builds"
 for preset in "$@"; do
   [ "$preset" != all ] || { set -- dev asan tsan; break; }
 done
-for preset in "$@"; do
+while [ $# -gt 0 ]; do
+  preset=$1
+  shift
   case $preset in
     dev)
       build dev
@@ -83,8 +86,20 @@ for preset in "$@"; do
       sh "$root/cmake/install_packages.sh" clang
       build clang
       ;;
+    fuzz)
+      sh "$root/cmake/install_packages.sh" clang libclang-rt-14-dev
+      seconds=300
+      case ${1:-} in
+        [0-9]*)
+          seconds=$1
+          shift
+          ;;
+      esac
+      build fuzz probekit_fuzz
+      sh "$root/tests/fuzz/run.sh" "$builds/fuzz" "$seconds"
+      ;;
     *)
-      echo "run.sh: '$preset' is not one of dev, fast, asan, tsan, clang, all" >&2
+      echo "run.sh: '$preset' is not one of dev, fast, asan, tsan, clang, fuzz, all" >&2
       exit 2
       ;;
   esac
