@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "probekit/address_policy.hpp"
+#include "probekit/diagnosis.hpp"
 #include "probekit/error.hpp"
 #include "probekit/event_loop.hpp"
 #include "probekit/executor.hpp"
@@ -60,6 +61,10 @@ struct AgentStatus {
   std::uint64_t results = 0;       ///< produced, since the start
   std::uint64_t disconnects = 0;   ///< but for that which ends a drain
   std::string last_disconnect;     ///< why, in words
+  /// Of this agent and its connection, by what it can see itself; a moment old at most.
+  Diagnosis diagnosis;
+  /// As of the last disconnect.
+  Diagnosis last_diagnosis;
 };
 
 /// *Callbacks* run on the Executor, one by one as it runs them, never inside the call that leads to

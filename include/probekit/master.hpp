@@ -6,6 +6,7 @@
 /// A master: takes batches, keeps their ledger, leases tasks to the agents that have credit and
 /// records every result. Its agents live on one IO thread; any thread may submit and read.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -299,7 +300,19 @@ struct AgentSnapshot {
   std::chrono::milliseconds heartbeat_age{0};      ///< since the last one arrived
   std::chrono::milliseconds heartbeat_gap_max{0};  ///< longest time between two, this session
   std::chrono::microseconds loop_lag{0};
-  ConnectionFacts connection;
+  // By its last heartbeat:
+  std::size_t slots = 0;  ///< its concurrency
+  std::size_t slots_busy = 0;
+  double cpu_cores = 0;                        ///< used, between two heartbeats
+  std::chrono::milliseconds queue_age{0};      ///< of the oldest task it has not started
+  std::size_t waiting_for_host = 0;            ///< of `queued`
+  std::optional<ProbeWaits> waits;             ///< of its running probes; empty: not told
+  std::optional<LocalFailures> failures;       ///< since it started; empty: not told
+  std::uint64_t unacked = 0;                   ///< its results that were not acknowledged then
+  std::chrono::milliseconds unacked_age{0};    ///< of the oldest
+  ConnectionFacts connection;                  ///< the master's end
+  std::optional<SocketFacts> agent_socket;     ///< the agent's own; empty: not told
+  bool direct = false;                         ///< both are ends of one TCP connection
   std::chrono::milliseconds last_received{0};  ///< ago
   std::chrono::milliseconds stalled{0};
   Diagnosis diagnosis;
@@ -318,6 +331,11 @@ struct MasterStatus {
   LoopLag loop_lag;
   std::chrono::microseconds store_latency_p50{0};
   std::chrono::microseconds store_latency_p99{0};
+  std::chrono::milliseconds store_waits{0};  ///< how long the oldest call has no answer
+  std::uint64_t uncommitted_bytes = 0;       ///< of results that wait for the store
+  double loop_cpu = 0;                       ///< share of a core the IO thread used of late
+  /// Connected agents by their verdict.
+  std::array<std::size_t, kDiagnosisVerdicts> agents_diagnosed{};
   std::uint64_t results_duplicate = 0;       ///< repeated: acknowledged, counted, dropped
   std::uint64_t results_unknown = 0;         ///< of tasks nobody knows: likewise
   std::uint64_t returns_not_held = 0;        ///< tasks returned by who did not have them: likewise

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "probekit/clock.hpp"
+#include "probekit/diagnosis.hpp"
 #include "probekit/error.hpp"
 #include "probekit/event_loop.hpp"
 #include "probekit/executor.hpp"
@@ -48,6 +49,9 @@ struct ProbeExecutorFacts {
   std::uint64_t started = 0;
   std::uint64_t finished = 0;
   LoopLag lag;  ///< the latest of the probing threads
+  /// Looked at once a second.
+  ProbeWaits waits;
+  LocalFailures failures;
 };
 
 /// What happens to tasks, for the agent's own plumbing. Called on probing threads, several at a

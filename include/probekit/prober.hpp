@@ -15,6 +15,7 @@
 
 #include "probekit/address_policy.hpp"
 #include "probekit/clock.hpp"
+#include "probekit/diagnosis.hpp"
 #include "probekit/event_loop.hpp"
 #include "probekit/export.hpp"
 #include "probekit/log.hpp"
@@ -54,6 +55,11 @@ class PROBEKIT_EXPORT ProbeRunner {
   virtual void start(std::uint64_t probe, std::string_view target, const ProbeOptions& options) = 0;
   /// Ends a probe without a result; does nothing for one that ended.
   virtual void cancel(std::uint64_t probe) = 0;
+
+  /// Adds what its running probes wait for now, and how many have failed for want of something
+  /// local since it was made: for diagnosis. Asked once a second; a runner that does not tell
+  /// leaves both alone.
+  virtual void tell(ProbeWaits& /*waits*/, LocalFailures& /*failures*/) const {}
 };
 
 /// The code for one kind of probing. *Threads*: safe to share once made.

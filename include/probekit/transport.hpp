@@ -51,6 +51,8 @@ struct CloseReason {
 /// What a connection measures of itself; what a transport cannot know stays 0.
 struct ConnectionFacts {
   std::string peer;                           ///< "127.0.0.1:43210", or "memory"
+  std::string local;                          ///< its own address; empty: none
+  bool measured = false;                      ///< the kernel told what is said to be of TCP below
   std::size_t unsent_bytes = 0;               ///< handed to send() and not yet to the kernel
   std::size_t send_queue_bytes = 0;           ///< in the kernel, not acknowledged (SIOCOUTQ)
   std::size_t recv_queue_bytes = 0;           ///< in the kernel, not read (SIOCINQ)
@@ -61,6 +63,8 @@ struct ConnectionFacts {
   std::uint32_t peer_window_bytes = 0;        ///< tcpi_snd_wnd
   std::chrono::microseconds rwnd_limited{0};  ///< time limited by the peer's window
   std::uint32_t not_sent_bytes = 0;           ///< tcpi_notsent_bytes
+  /// How long bytes of Send-Q could not be sent, as that window is closed; 0: it is not.
+  std::chrono::milliseconds window_closed{0};
 };
 
 /// Hears of one connection, on the loop's thread.

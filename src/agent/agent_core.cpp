@@ -131,6 +131,8 @@ void AgentCore::add_status(AgentStatus& status) const {
   const std::lock_guard<std::mutex> lock{text_mutex_};
   status.url = url_;
   status.last_disconnect = last_disconnect_;
+  status.diagnosis = diagnosis_;
+  status.last_diagnosis = last_diagnosis_;
 }
 
 // -- connecting -----------------------------------------------------------------------------------
@@ -155,6 +157,8 @@ void AgentCore::connect() {
     }
     unauthorized_urls_.erase(connector_.url());
     connection_ = std::move(*made);
+    watch_.connected(now());
+    last_facts_ = {};
     look_at_connection();
     opened_at_ = now();
     cpu_marks_.fill(CpuMark{cpu_us(), opened_at_});
@@ -177,6 +181,7 @@ void AgentCore::connect_later(std::chrono::seconds told) {
 
 void AgentCore::on_message(std::string message) {
   session_->message(message, now(), system_now());
+  watch_.heard(*session_);
   process();
 }
 
@@ -184,17 +189,20 @@ void AgentCore::on_closed(const CloseReason& reason) {
   const std::string words = words_for(reason);
   const std::size_t held = session_->held();
   const auto seconds = duration_cast<std::chrono::seconds>(now() - opened_at_).count();
+  look_at_connection();
+  const Diagnosis diagnosis = diagnose_disconnect(measured());
   {
     const std::lock_guard<std::mutex> lock{text_mutex_};
     last_disconnect_ = words;
+    diagnosis_ = last_diagnosis_ = diagnosis;
   }
   const bool asked_for = reason.local && reason.code == CloseCode::normal && session_->draining();
   if (!asked_for) ++disconnects_;
   is_connected_ = false;
-  const Diagnosis diagnosis = diagnose();
   log(asked_for ? LogLevel::info : LogLevel::warn, "disconnected: " + words,
       {{"session", session_->session().empty() ? "none" : session_->session()},
        {"peer", last_facts_.peer},
+       {"local", last_facts_.local},
        {"url", connector_.url()},
        {"seconds", std::to_string(seconds)},
        {"held", std::to_string(held)},
@@ -213,8 +221,7 @@ void AgentCore::on_closed(const CloseReason& reason) {
   connect_later(reason.local ? std::chrono::seconds{0} : protocol::retry_after_of(reason.text));
 }
 
-// -- the session
-// -----------------------------------------------------------------------------------
+// -- the session ----------------------------------------------------------------------------------
 
 void AgentCore::process() {
   if (acting_) return;  // an event's action led back here; the loop below goes on
@@ -315,6 +322,7 @@ void AgentCore::welcomed(const AgentSession::Welcomed& event) {
        {"session", event.session},
        {"master", event.master},
        {"peer", last_facts_.peer},
+       {"local", last_facts_.local},
        {"resumed", std::to_string(event.resumed)},
        {"unwanted", std::to_string(event.unwanted)}});
   if (notify_connected_) notify_of_connection();
@@ -352,28 +360,27 @@ void AgentCore::rejected(const protocol::Reject& reject) {
 }
 
 void AgentCore::measure(protocol::Heartbeat& beat) {
-  const ProbeExecutorFacts facts = probing_.facts();
-  beat.loop_lag_us = std::max(facts.lag.max, loop_.lag().max).count();
-  beat.queued = facts.queue.queued_high + facts.queue.queued_other;
-  beat.running = facts.queue.running;
-  beat.queue_age_ms = duration_cast<milliseconds>(facts.queue.oldest_age).count();
+  look_at_connection();
+  const ProbeExecutorFacts probing = probing_.facts();
+  watch_.measure(beat, probing, *session_, std::max(probing.lag.max, loop_.lag().max), now());
   cpu_marks_ = {cpu_marks_[1], CpuMark{cpu_us(), now()}};
   beat.cpu_us = cpu_marks_[1].us;
-  if (!connection_) return;
-  look_at_connection();
-  beat.recv_queue_bytes = last_facts_.recv_queue_bytes;
-  beat.send_queue_bytes = last_facts_.send_queue_bytes;
+  diagnose();
 }
 
 void AgentCore::look_at_connection() {
-  last_facts_ = connection_->facts();
+  if (!connection_) return;
+  ConnectionFacts facts = connection_->facts();
+  if (last_facts_.measured && !facts.measured) return;  // its socket is gone: what it was is kept
+  last_facts_ = std::move(facts);
   last_facts_at_ = now();
+  watch_.look(last_facts_, *session_, last_facts_at_);
 }
 
-// Since the last heartbeat but one: long enough to mean something.
 // Of the process, as heartbeats tell it.
 std::int64_t AgentCore::cpu_us() const { return probing_.cpu_time().count(); }
 
+// Since the last heartbeat but one: long enough to mean something.
 double AgentCore::cores_used() {
   using Seconds = std::chrono::duration<double>;
   const CpuMark& from = cpu_marks_[0];
@@ -381,18 +388,22 @@ double AgentCore::cores_used() {
   return static_cast<double>(cpu_us() - from.us) / 1e6 / seconds;
 }
 
-// What the master would say of this agent, for those who have only the agent's log.
-Diagnosis AgentCore::diagnose() {
+// For those who have only the agent's log, or its process.
+AgentFacts AgentCore::measured() {
   const ProbeExecutorFacts probing = probing_.facts();
-  AgentFacts facts;
+  AgentFacts facts =
+      watch_.facts(probing, *session_, std::max(probing.lag.max, loop_.lag().max), now());
   facts.slots = options_.concurrency;
-  facts.slots_busy = probing.queue.running;
-  facts.queued = probing.queue.queued_high + probing.queue.queued_other;
-  facts.queue_age = duration_cast<milliseconds>(probing.queue.oldest_age);
-  facts.loop_lag = std::max(probing.lag.max, loop_.lag().max);
   facts.cpu_cores = cores_used();
   facts.threads = threads_of(options_);
-  return diagnose_agent(facts);
+  return facts;
+}
+
+void AgentCore::diagnose() {
+  diagnosed_at_ = now();
+  Diagnosis diagnosis = diagnose_agent(measured());
+  const std::lock_guard<std::mutex> lock{text_mutex_};
+  diagnosis_ = std::move(diagnosis);
 }
 
 void AgentCore::empty_mailbox() {
@@ -414,8 +425,9 @@ void AgentCore::wake_at(std::optional<SteadyTime> when) {
 void AgentCore::on_timer() {
   timer_ = 0;
   const SteadyTime at = now();
-  if (connection_) look_at_connection();
+  look_at_connection();
   session_->tick(at, last_facts_.bytes_received, at - timer_at_);
+  if (connection_ && at - diagnosed_at_ >= kDiagnosedEvery) diagnose();
   process();
 }
 

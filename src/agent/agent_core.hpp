@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/agent_watch.hpp"
 #include "agent/mailbox.hpp"
 #include "base/notifier.hpp"
 #include "probekit/agent.hpp"
@@ -98,7 +99,8 @@ class AgentCore final : private ConnectionObserver {
   void measure(protocol::Heartbeat& beat);
   std::int64_t cpu_us() const;
   double cores_used();
-  Diagnosis diagnose();
+  AgentFacts measured();
+  void diagnose();
   void look_at_connection();
   void empty_mailbox();
   void wake_at(std::optional<SteadyTime> when);
@@ -116,7 +118,8 @@ class AgentCore final : private ConnectionObserver {
     std::int64_t us = 0;
     SteadyTime at{};
   };
-  static constexpr std::chrono::minutes kPauseTold{1};  // a full outbox is logged this often
+  static constexpr std::chrono::seconds kDiagnosedEvery{1};  // at most, but with heartbeats
+  static constexpr std::chrono::minutes kPauseTold{1};       // a full outbox is logged this often
 
   const AgentOptions& options_;
   Connector& connector_;
@@ -130,9 +133,11 @@ class AgentCore final : private ConnectionObserver {
 
   std::unique_ptr<protocol::AgentSession> session_;
   std::unique_ptr<Connection> connection_;
+  AgentWatch watch_;
   ConnectionFacts last_facts_;
   std::set<std::string> unauthorized_urls_;  // masters that refused the token, and it was said
   SteadyTime last_facts_at_{};
+  SteadyTime diagnosed_at_{};
   SteadyTime opened_at_{};
   TimerId timer_ = 0;
   SteadyTime timer_at_{};
@@ -154,6 +159,8 @@ class AgentCore final : private ConnectionObserver {
   mutable std::mutex text_mutex_;
   std::string url_;              // under text_mutex_
   std::string last_disconnect_;  // under text_mutex_
+  Diagnosis diagnosis_;          // under text_mutex_
+  Diagnosis last_diagnosis_;     // under text_mutex_
 };
 
 }  // namespace probekit

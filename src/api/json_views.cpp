@@ -72,6 +72,23 @@ void write_lag(json::Writer& writer, std::string_view name, const LoopLag& lag) 
   writer.end_object();
 }
 
+/// The agent's end, as its last heartbeat told.
+void write_socket(json::Writer& writer, const SocketFacts& facts) {
+  writer.begin_object();
+  writer.member("recv_queue_bytes", facts.recv_queue_bytes);
+  writer.member("send_queue_bytes", facts.send_queue_bytes);
+  writer.member("unsent_bytes", facts.unsent_bytes);
+  if (facts.known) {
+    writer.member("local", facts.local);
+    writer.member("rtt_us", facts.rtt.count());
+    writer.member("retransmits", facts.retransmits);
+    writer.member("peer_window_bytes", facts.peer_window_bytes);
+    writer.member("rwnd_limited_us", facts.rwnd_limited.count());
+    writer.member("not_sent_bytes", facts.not_sent_bytes);
+  }
+  writer.end_object();
+}
+
 void write_connection(json::Writer& writer, const AgentSnapshot& agent) {
   const ConnectionFacts& facts = agent.connection;
   writer.key("connection").begin_object();
@@ -83,6 +100,46 @@ void write_connection(json::Writer& writer, const AgentSnapshot& agent) {
   writer.member("retransmits", facts.retransmits);
   writer.member("last_received_ms", agent.last_received.count());
   writer.member("stalled_ms", agent.stalled.count());
+  writer.member("peer_window_bytes", facts.peer_window_bytes);
+  writer.member("rwnd_limited_us", facts.rwnd_limited.count());
+  writer.member("not_sent_bytes", facts.not_sent_bytes);
+  writer.member("direct", agent.direct);
+  writer.key("agent");
+  if (agent.agent_socket) {
+    write_socket(writer, *agent.agent_socket);
+  } else {
+    writer.null();
+  }
+  writer.end_object();
+}
+
+void write_waits(json::Writer& writer, const AgentSnapshot& agent) {
+  writer.key("waits");
+  if (!agent.waits) {
+    writer.null();
+    return;
+  }
+  writer.begin_object();
+  writer.member("host", agent.waiting_for_host);
+  writer.member("dns", agent.waits->dns);
+  writer.member("connect", agent.waits->connect);
+  writer.member("tls", agent.waits->tls);
+  writer.member("first_byte", agent.waits->first_byte);
+  writer.member("receive", agent.waits->receive);
+  writer.member("dns_longest_ms", agent.waits->dns_longest.count());
+  writer.end_object();
+}
+
+void write_failures(json::Writer& writer, const AgentSnapshot& agent) {
+  writer.key("local_failures");
+  if (!agent.failures) {
+    writer.null();
+    return;
+  }
+  writer.begin_object();
+  writer.member("ports", agent.failures->ports);
+  writer.member("descriptors", agent.failures->descriptors);
+  writer.member("memory", agent.failures->memory);
   writer.end_object();
 }
 
@@ -214,6 +271,14 @@ void write_agent(json::Writer& writer, const AgentSnapshot& agent) {
   writer.member("heartbeat_age_ms", agent.heartbeat_age.count());
   writer.member("heartbeat_gap_max_ms", agent.heartbeat_gap_max.count());
   writer.member("loop_lag_us", agent.loop_lag.count());
+  writer.member("slots", agent.slots);
+  writer.member("slots_busy", agent.slots_busy);
+  writer.member("cpu_cores", agent.cpu_cores);
+  writer.member("queue_age_ms", agent.queue_age.count());
+  writer.member("unacked", agent.unacked);
+  writer.member("unacked_age_ms", agent.unacked_age.count());
+  write_waits(writer, agent);
+  write_failures(writer, agent);
   write_connection(writer, agent);
   write_diagnosis(writer, "diagnosis", agent.diagnosis);
   writer.key("last_disconnect");
@@ -266,6 +331,14 @@ void write_status(json::Writer& writer, const MasterStatus& status, const ApiFac
   writer.key("store_latency").begin_object();
   writer.member("p50_us", status.store_latency_p50.count());
   writer.member("p99_us", status.store_latency_p99.count());
+  writer.member("waits_ms", status.store_waits.count());
+  writer.member("uncommitted_bytes", status.uncommitted_bytes);
+  writer.end_object();
+  writer.member("loop_cpu", status.loop_cpu);
+  writer.key("agents_diagnosed").begin_object();
+  for (std::size_t i = 0; i < kDiagnosisVerdicts; ++i) {
+    writer.member(to_string(static_cast<DiagnosisVerdict>(i)), status.agents_diagnosed[i]);
+  }
   writer.end_object();
   writer.key("results").begin_object();
   writer.member("duplicate", status.results_duplicate);

@@ -149,6 +149,66 @@ void write_agents(MetricsText& text, Agents agents, std::size_t connected) {
              [&](const AgentSnapshot& agent) {
                text.sample({{"agent", agent.name}}, one_if(agent.draining));
              });
+  write_each(text, "probekit_agent_slots", "Probes the agent runs at once at most.", agents,
+             [&](const AgentSnapshot& agent) {
+               text.sample({{"agent", agent.name}}, std::uint64_t{agent.slots});
+             });
+  write_each(text, "probekit_agent_slots_busy", "Probes the agent runs.", agents,
+             [&](const AgentSnapshot& agent) {
+               text.sample({{"agent", agent.name}}, std::uint64_t{agent.slots_busy});
+             });
+  write_each(text, "probekit_agent_waiting",
+             "What the agent's work waits for: its queued tasks for --per-host, its running probes "
+             "for the phase they are in.",
+             agents, [&](const AgentSnapshot& agent) {
+               if (!agent.waits) return;
+               const auto write = [&](std::string_view what, std::uint64_t count) {
+                 text.sample({{"agent", agent.name}, {"for", what}}, count);
+               };
+               write("host", agent.waiting_for_host);
+               write("dns", agent.waits->dns);
+               write("connect", agent.waits->connect);
+               write("tls", agent.waits->tls);
+               write("first_byte", agent.waits->first_byte);
+               write("receive", agent.waits->receive);
+             });
+  text.counter("probekit_agent_local_failures_total",
+               "Probes that failed because the agent itself had no port, descriptor or memory.");
+  for (const AgentSnapshot& agent : agents) {
+    if (!agent.connected || !agent.failures) continue;
+    const auto write = [&](std::string_view what, std::uint64_t count) {
+      text.sample({{"agent", agent.name}, {"resource", what}}, count);
+    };
+    write("ports", agent.failures->ports);
+    write("descriptors", agent.failures->descriptors);
+    write("memory", agent.failures->memory);
+  }
+  write_each(text, "probekit_agent_recv_queue_bytes",
+             "Received by the kernel and not read, at either end of the agent's connection.",
+             agents, [&](const AgentSnapshot& agent) {
+               text.sample({{"agent", agent.name}, {"end", "master"}},
+                           std::uint64_t{agent.connection.recv_queue_bytes});
+               if (!agent.agent_socket) return;
+               text.sample({{"agent", agent.name}, {"end", "agent"}},
+                           agent.agent_socket->recv_queue_bytes);
+             });
+  write_each(text, "probekit_agent_send_queue_bytes",
+             "Sent or to be sent and not acknowledged, at either end, what still waits in the "
+             "process included.",
+             agents, [&](const AgentSnapshot& agent) {
+               text.sample({{"agent", agent.name}, {"end", "master"}},
+                           std::uint64_t{agent.connection.send_queue_bytes +
+                                         agent.connection.unsent_bytes});
+               if (!agent.agent_socket) return;
+               text.sample({{"agent", agent.name}, {"end", "agent"}},
+                           agent.agent_socket->send_queue_bytes + agent.agent_socket->unsent_bytes);
+             });
+  write_each(
+      text, "probekit_agent_stalled_seconds",
+      "How long bytes for the agent wait and none was acknowledged; 0 when none wait.", agents,
+      [&](const AgentSnapshot& agent) {
+        text.sample({{"agent", agent.name}}, static_cast<double>(agent.stalled.count()) / 1e3);
+      });
   write_each(
       text, "probekit_agent_diagnosis", "1 for the verdict on the agent that holds.", agents,
       [&](const AgentSnapshot& agent) { write_diagnosis(text, agent.name, agent.diagnosis); });
@@ -163,6 +223,17 @@ void write_master(MetricsText& text, const MasterFigures& figures, const ApiFact
       .sample(one_if(status.draining));
   text.gauge("probekit_diagnosis", "1 for the verdict on the whole that holds.");
   write_diagnosis(text, {}, status.diagnosis);
+  text.gauge("probekit_agents_diagnosed", "Connected agents by the verdict on them.");
+  for (std::size_t i = 0; i < kDiagnosisVerdicts; ++i) {
+    text.sample({{"verdict", to_string(static_cast<DiagnosisVerdict>(i))}},
+                std::uint64_t{status.agents_diagnosed[i]});
+  }
+  text.gauge("probekit_loop_cpu_ratio", "Share of a core the master's IO thread used of late.")
+      .sample(status.loop_cpu);
+  text.gauge("probekit_store_waits_seconds", "How long the oldest call of the store has no answer.")
+      .sample(static_cast<double>(status.store_waits.count()) / 1e3);
+  text.gauge("probekit_uncommitted_bytes", "Of results that wait for the store.")
+      .sample(status.uncommitted_bytes);
   text.gauge("probekit_loop_lag_seconds", "How late the loop ran its last timer.")
       .sample({{"loop", "master"}}, seconds_of(status.loop_lag.last.count()))
       .sample({{"loop", "api"}}, seconds_of(api.loop_lag.last.count()));

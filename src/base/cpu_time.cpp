@@ -13,4 +13,10 @@ std::chrono::microseconds process_cpu_time() noexcept {
       static_cast<std::int64_t>(static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC)};
 }
 
+std::chrono::microseconds thread_cpu_time() noexcept {
+  timespec time{};
+  if (::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0) return std::chrono::microseconds{0};
+  return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_nsec / 1000};
+}
+
 }  // namespace probekit

@@ -16,10 +16,14 @@
 #include "protocol/messages.hpp"
 #include "store/stored_batch.hpp"
 #include "store/task_store.hpp"
+#include "transport/link_meter.hpp"
 
 namespace probekit {
 
 class AgentLink;
+
+/// "VERDICT: sentence"; nothing when it is healthy.
+std::string said(const Diagnosis& diagnosis);
 
 struct AgentRecord {
   protocol::Hello hello;          ///< the latest
@@ -41,14 +45,14 @@ struct AgentRecord {
   double cpu_cores = 0;
   std::int64_t cpu_us = 0;  ///< as told at `cpu_at`
   SteadyTime cpu_at{};
+  LocalFailures failures;  ///< between its last two heartbeats
   std::chrono::microseconds clock_offset{0};
   std::chrono::microseconds rtt{0};
 
   ConnectionFacts facts;
   SteadyTime facts_at{};
   SteadyTime last_received{};
-  std::uint64_t acked_bytes = 0;  ///< by its kernel when that last moved
-  SteadyTime progress_at{};       ///< last moment when sending got on, or nothing was unsent
+  LinkMeter meter;  ///< of this session's connection
   std::optional<LastDisconnect> last_disconnect;
   std::uint64_t lost_serial = 0;  ///< which of its losses is the latest
 };

@@ -8,7 +8,8 @@
 #include <limits>
 #include <mutex>
 
-#include "probekit/version.hpp"
+#include "base/local_failures.hpp"
+#include "protocol/heartbeats.hpp"
 
 namespace probekit {
 
@@ -110,7 +111,7 @@ void Fleet::abort_all() {
     if (std::exchange(link.ended_, true) || link.store_session_ == 0) continue;
     std::vector<TaskId> unsent = link.session_.take_unsent();
     if (!unsent.empty()) give_back(link.store_session_, std::move(unsent));
-    lose_session(link, core_->options.resume_grace);
+    lose_session(link, core_->options.resume_grace, {});
   }
   by_session_.clear();
   for (const auto& one : records_) {
@@ -302,8 +303,11 @@ void Fleet::take_name(AgentRecord& record, Link& link) {
   record.hello = link.session_.hello();
   record.beat = {};
   record.cpu_cores = 0;
-  record.progress_at = record.last_received = now();
-  record.acked_bytes = 0;
+  record.failures = {};
+  record.facts = {};
+  record.meter.start(now());
+  record.meter.set_interval(core_->options.heartbeat_interval);
+  record.last_received = now();
   record.in_flight = 0;
   NewSession session{record.hello.name, record.hello.tags, record.hello.kinds};
   core_->store->open_session(std::move(session), [this, core = core_, id = link.id_](
@@ -457,6 +461,7 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
   uncommitted_bytes_ += bytes;
   link.uncommitted_ += bytes;
   ++records_open_;
+  open_calls_.insert(at);
   judge_uncommitted();
   core_->store->record(
       link.store_session_, std::move(outcomes),
@@ -544,6 +549,10 @@ void Fleet::cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancel
 void Fleet::on_heartbeat(Link& link, const protocol::Heartbeat& beat) {
   AgentRecord& record = *link.record_;
   judge_cpu(record, beat);
+  record.failures = record.beat.failures && beat.failures
+                        ? failures_since(*beat.failures, *record.beat.failures)
+                        : LocalFailures{};
+  record.meter.told(protocol::socket_of(beat));
   record.beat_gap_max = beat.seq == 1 ? SteadyTime::duration{0}
                                       : std::max(record.beat_gap_max, now() - record.beat_at);
   record.beat_at = now();
@@ -580,8 +589,7 @@ void Fleet::pump(Link& link) {
     if (room == 0) break;
     if (link.session_.wants_facts(at)) {
       const ConnectionFacts facts = link.connection_->facts();
-      link.session_.set_facts(loop_.lag().max.count(), core_->cpu_time().count(),
-                              facts.recv_queue_bytes, facts.send_queue_bytes);
+      link.session_.set_facts(loop_.lag().max.count(), core_->cpu_time().count(), facts);
     }
     std::string message = link.session_.next_message(room, at, system_now());
     if (message.empty()) break;
@@ -659,10 +667,8 @@ void Fleet::sample(Link& link) {
   if (link.record_ == nullptr || link.record_->link != &link) return;
   AgentRecord& record = *link.record_;
   record.last_received = link.session_.last_life();
-  const bool nothing_unsent =
-      facts.unsent_bytes == 0 && facts.send_queue_bytes == 0 && link.session_.unsent_bytes() == 0;
-  if (nothing_unsent || facts.bytes_acked != record.acked_bytes) record.progress_at = at;
-  record.acked_bytes = facts.bytes_acked;
+  if (record.facts.measured && !facts.measured) return;  // its socket is gone: what it was is kept
+  record.meter.look(facts, link.session_.unsent_bytes(), at);
   record.facts = std::move(facts);
   record.facts_at = at;
 }
@@ -689,9 +695,11 @@ void Fleet::end_session(Link& link, milliseconds grace) {
   if (!link.welcomed_) return;
   const SessionId session = link.store_session_;
   AgentRecord& record = *link.record_;
+  Diagnosis diagnosis = diagnose_end(link);
   std::vector<TaskId> unsent = link.session_.take_unsent();
   record.last_disconnect.emplace();
   record.last_disconnect->requeued = unsent.size();
+  record.last_disconnect->diagnosis = diagnosis;
   if (!unsent.empty()) give_back(session, std::move(unsent));
   dispatcher_.remove_session(session);
   by_session_.erase(session);
@@ -702,7 +710,7 @@ void Fleet::end_session(Link& link, milliseconds grace) {
     lost_sessions_.erase(lost_session_order_.front());
     lost_session_order_.pop_front();
   }
-  lose_session(link, grace);
+  lose_session(link, grace, said(diagnosis));
   // Its tasks go to others when the grace is over, which may be sooner than the next tick.
   if (now() + grace < tick_due_) tick_after(grace + milliseconds{1});
   dispatch_later();
@@ -710,9 +718,9 @@ void Fleet::end_session(Link& link, milliseconds grace) {
 
 // What the store is about to lease to it never reaches it, and comes back a moment after the loss:
 // until then it is not to count as lost with it.
-void Fleet::lose_session(const Link& link, milliseconds grace) {
+void Fleet::lose_session(const Link& link, milliseconds grace, std::string diagnosis) {
   if (link.asks_open_ > 0) grace = std::max<milliseconds>(grace, kGiveBackTime);
-  core_->store->lose_session({link.store_session_, grace}, [](auto) {});
+  core_->store->lose_session({link.store_session_, grace, std::move(diagnosis)}, [](auto) {});
 }
 
 // The link's part in its record, and the line that tells why.
@@ -731,11 +739,13 @@ void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local
          {"by", local ? "master" : "peer"},
          {"reason", why}});
   } else {
-    Diagnosis diagnosis = diagnose(*record);
+    const Diagnosis& diagnosis = record->last_disconnect->diagnosis;
+    const SocketFacts there = protocol::socket_of(record->beat);
     log(code == CloseCode::normal ? LogLevel::info : LogLevel::warn, "agent disconnected",
         {{"agent", record->hello.name},
          {"session", std::to_string(link.store_session_)},
          {"peer", peer},
+         {"agent_local", there.local},
          {"code", text_of(code)},
          {"by", local ? "master" : "agent"},
          {"reason", why},
@@ -745,7 +755,6 @@ void Fleet::leave(Link& link, CloseCode code, const std::string& why, bool local
          {"text", diagnosis.text}});
     record->last_disconnect->at = system_now();
     record->last_disconnect->reason = why;
-    record->last_disconnect->diagnosis = std::move(diagnosis);
   }
   if (record == nullptr) return;
   if (record->newcomer == &link) end_challenge(*record);

@@ -6,6 +6,7 @@
 /// A master's agents: connections, sessions and records, joined to the dispatcher and the store.
 /// *Threads*: the IO thread, but where said otherwise.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -102,8 +103,10 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   std::optional<AgentSnapshot> set_drained(const std::string& name, bool drained);
   /// All but what the store knows.
   MasterStatus status();
-  Diagnosis diagnose(const Ledger& ledger);
+  Diagnosis diagnose(const StoreFacts& store);
   const DurationBuckets& store_latency() const noexcept { return latency_all_; }
+  /// As of the last tick.
+  const StoreFacts& store_facts() const noexcept { return store_facts_; }
 
  private:
   friend class AgentLink;
@@ -152,7 +155,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   // ending
   void on_closed(Link& link, const CloseReason& reason);
   void end_session(Link& link, std::chrono::milliseconds grace);
-  void lose_session(const Link& link, std::chrono::milliseconds grace);
+  void lose_session(const Link& link, std::chrono::milliseconds grace, std::string diagnosis);
   void leave(Link& link, CloseCode code, const std::string& why, bool local);
   void bury(Link& link);
 
@@ -172,7 +175,14 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   // views
   AgentSnapshot info_of(const std::string& name, AgentRecord& record, bool fresh);
+  AgentFacts facts_of(const AgentRecord& record, SteadyTime last_byte) const;
   Diagnosis diagnose(const AgentRecord& record) const;
+  Diagnosis diagnose_end(Link& link);
+  std::array<std::size_t, kDiagnosisVerdicts> diagnose_all() const;
+  FleetFacts fleet_facts(const StoreFacts& store) const;
+  std::chrono::milliseconds store_waits() const;
+  void measure_loop();
+  void explain_to_store();
   void publish(const std::string& name, const AgentRecord& record);
 
   SteadyTime now() const noexcept { return loop_.now(); }
@@ -221,11 +231,18 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   TimerId dispatch_timer_ = 0;
   TimerId tick_timer_ = 0;
   SteadyTime tick_due_{};
-  bool tick_open_ = false;   // asked, not answered
+  bool tick_open_ = false;  // asked, not answered
+  SteadyTime tick_asked_{};
   bool tick_again_ = false;  // wanted meanwhile
   std::size_t asks_open_ = 0;
   std::size_t records_open_ = 0;
   StoreFacts store_facts_;
+  std::multiset<SteadyTime> open_calls_;      // when what the store has not answered was asked
+  std::chrono::microseconds loop_cpu_us_{0};  // of the IO thread at `loop_cpu_at_`
+  SteadyTime loop_cpu_at_{};
+  double loop_cpu_ = 0;  // share of a core before that
+  SteadyTime explained_at_{};
+  std::string explained_;  // to the store
 
   bool aborted_ = false;
   bool draining_ = false;

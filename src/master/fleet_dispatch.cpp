@@ -56,8 +56,10 @@ void Fleet::dispatch() {
     ++asks_open_;
     const SessionId session = ask.request.session;
     if (Link* const link = find_session(session)) ++link->asks_open_;
+    const SteadyTime asked = now();
+    open_calls_.insert(asked);
     core_->store->lease(std::move(ask.request), [this, core = core_, session, credit = ask.credit,
-                                                 asked = now()](Expected<LeaseReply> given) {
+                                                 asked](Expected<LeaseReply> given) {
       const auto reply = std::make_shared<Expected<LeaseReply>>(std::move(given));
       const bool posted = core->post(
           [this, session, credit, asked, reply] { on_leased(session, credit, asked, *reply); });
@@ -122,6 +124,7 @@ void Fleet::give_back(SessionId session, std::vector<TaskId> tasks) {
 
 void Fleet::record_latency(SteadyTime asked) {
   const SteadyTime at = now();
+  if (const auto call = open_calls_.find(asked); call != open_calls_.end()) open_calls_.erase(call);
   if (at - latency_turned_ > seconds{60}) {
     latency_turned_ = at;
     latency_last_ = std::exchange(latency_, {});
@@ -159,6 +162,7 @@ void Fleet::tick() {
   sessions.reserve(by_session_.size());
   for (const auto& one : by_session_) sessions.push_back(one.first);
   if (!sessions.empty()) core_->store->renew(std::move(sessions));
+  measure_loop();
   // After a standstill everything waits until the sockets were read.
   if (now() - tick_due_ > kLagMax) return tick_after(kReadFirst);
   core_->store->facts([this, core = core_](Expected<StoreFacts> facts) {
@@ -166,6 +170,8 @@ void Fleet::tick() {
     core->post([this, facts = std::move(*facts)] { store_facts_ = facts; });
   });
   tick_open_ = true;
+  tick_asked_ = now();
+  explain_to_store();
   core_->store->tick([this, core = core_](Expected<StoreTick> ticked) {
     core->post([this, ticked = std::move(ticked)] { on_ticked(ticked); });
   });

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "master/fleet.hpp"
+#include "protocol/heartbeats.hpp"
 
 namespace probekit {
 
@@ -19,8 +20,18 @@ using std::chrono::seconds;
 
 constexpr seconds kFactsAge{1};
 constexpr std::size_t kFactsFreshMax = 256;
+constexpr std::size_t kStoreCallsMin = 10;  // fewer say nothing of a store
+constexpr seconds kLoopCpuSpan{1};
+// A verdict on each agent costs a few microseconds: a hundredth of the time at most.
+constexpr seconds kExplainEvery{1};
+constexpr milliseconds kExplainPerAgent{1};
 
 }  // namespace
+
+std::string said(const Diagnosis& diagnosis) {
+  if (diagnosis.verdict == DiagnosisVerdict::healthy) return {};
+  return std::string{to_string(diagnosis.verdict)} + ": " + diagnosis.text;
+}
 
 // -- views ----------------------------------------------------------------------------------------
 
@@ -37,7 +48,7 @@ void Fleet::publish(const std::string& name, const AgentRecord& record) {
   }
 }
 
-Diagnosis Fleet::diagnose(const AgentRecord& record) const {
+AgentFacts Fleet::facts_of(const AgentRecord& record, SteadyTime last_byte) const {
   AgentFacts facts;
   facts.slots = record.hello.slots;
   facts.slots_busy = static_cast<std::size_t>(record.beat.running);
@@ -47,20 +58,99 @@ Diagnosis Fleet::diagnose(const AgentRecord& record) const {
   facts.cpu_cores = record.cpu_cores;
   facts.threads = record.hello.threads;
   facts.store_queued = store_facts_.ledger.queued;
-  return diagnose_agent(facts);
+  if (record.beat.waits) {
+    facts.waiting_for_host = static_cast<std::size_t>(record.beat.waits->host);
+    facts.waits = record.beat.waits->probes;
+  }
+  facts.failures = record.failures;
+  facts.unacked = record.beat.unacked;
+  facts.unacked_age = milliseconds{record.beat.unacked_age_ms};
+  facts.link = record.meter.facts(now(), last_byte);
+  return facts;
 }
 
-Diagnosis Fleet::diagnose(const Ledger& ledger) {
+// A lost agent's is that of its end.
+Diagnosis Fleet::diagnose(const AgentRecord& record) const {
+  if (record.link == nullptr || !record.link->welcomed_) {
+    if (record.last_disconnect) return record.last_disconnect->diagnosis;
+    return {DiagnosisVerdict::healthy, "it is about to connect"};
+  }
+  return diagnose_agent(facts_of(record, record.link->session_.last_life()));
+}
+
+// Of a connection that ends, by a last look at it: what the close itself brought is no sign of
+// life.
+Diagnosis Fleet::diagnose_end(Link& link) {
+  const SteadyTime last_byte = link.session_.last_life();
+  sample(link);
+  return diagnose_disconnect(facts_of(*link.record_, last_byte));
+}
+
+std::array<std::size_t, kDiagnosisVerdicts> Fleet::diagnose_all() const {
+  std::array<std::size_t, kDiagnosisVerdicts> verdicts{};
+  for (const auto& one : by_session_) {
+    ++verdicts[static_cast<std::size_t>(diagnose(*one.second->record_).verdict)];
+  }
+  return verdicts;
+}
+
+FleetFacts Fleet::fleet_facts(const StoreFacts& store) const {
   FleetFacts facts;
   facts.agents_connected = by_session_.size();
-  facts.queued = ledger.queued;
-  facts.in_flight = ledger.in_flight;
-  for (const auto& one : by_session_) {
-    const DiagnosisVerdict verdict = diagnose(*one.second->record_).verdict;
-    if (verdict == DiagnosisVerdict::agent_saturated) ++facts.agents_saturated;
-    if (verdict == DiagnosisVerdict::targets_slow) ++facts.agents_waiting_for_targets;
+  facts.agents = diagnose_all();
+  facts.queued = store.ledger.queued;
+  facts.in_flight = store.ledger.in_flight;
+  facts.queued_max = store.queued_max;
+  facts.store_full = store.trouble;
+  Histogram latency = latency_last_;
+  latency.merge(latency_);
+  if (latency.count() >= kStoreCallsMin) {
+    facts.store_p50 = microseconds{static_cast<std::int64_t>(latency.percentile(50))};
+    facts.store_p99 = microseconds{static_cast<std::int64_t>(latency.percentile(99))};
   }
-  return diagnose_fleet(facts);
+  facts.store_waits = store_waits();
+  facts.uncommitted_bytes = uncommitted_bytes_;
+  facts.loop_lag = loop_.lag().last;
+  facts.loop_cpu = loop_cpu_;
+  return facts;
+}
+
+Diagnosis Fleet::diagnose(const StoreFacts& store) { return diagnose_fleet(fleet_facts(store)); }
+
+milliseconds Fleet::store_waits() const {
+  SteadyTime oldest = now();
+  if (!open_calls_.empty()) oldest = *open_calls_.begin();
+  if (tick_open_) oldest = std::min(oldest, tick_asked_);
+  return duration_cast<milliseconds>(now() - oldest);
+}
+
+// The IO thread's own time on the processor, over a second at least.
+void Fleet::measure_loop() {
+  const SteadyTime at = now();
+  if (at - loop_cpu_at_ < kLoopCpuSpan) return;
+  const microseconds used = core_->loop_cpu_time();
+  if (loop_cpu_at_ != SteadyTime{}) {
+    const std::chrono::duration<double, std::micro> passed = at - loop_cpu_at_;
+    loop_cpu_ = static_cast<double>((used - loop_cpu_us_).count()) / passed.count();
+  }
+  loop_cpu_us_ = used;
+  loop_cpu_at_ = at;
+}
+
+// What stands in the way now is what tasks that expire now expire of.
+void Fleet::explain_to_store() {
+  const SteadyTime at = now();
+  const auto every =
+      std::max<SteadyTime::duration>(kExplainEvery, by_session_.size() * kExplainPerAgent);
+  if (explained_at_ != SteadyTime{} && at - explained_at_ < every) return;
+  explained_at_ = at;
+  const Diagnosis diagnosis = diagnose(store_facts_);
+  // That nobody is connected the store says itself, and of whom.
+  std::string text =
+      diagnosis.verdict == DiagnosisVerdict::no_agents ? std::string{} : said(diagnosis);
+  if (text == explained_) return;
+  explained_ = text;
+  core_->store->explain(std::move(text));
 }
 
 AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool fresh) {
@@ -79,7 +169,10 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
   info.clock_offset_ms = duration_cast<milliseconds>(record.clock_offset).count();
   info.heartbeat_rtt = record.rtt;
   info.loop_lag = microseconds{record.beat.loop_lag_us};
-  info.diagnosis = diagnose(record);
+  info.slots = record.hello.slots;
+  info.cpu_cores = record.cpu_cores;
+  if (record.beat.seq != 0) info.agent_socket = protocol::socket_of(record.beat);
+  info.failures = record.beat.failures;
   info.last_disconnect = record.last_disconnect;
   if (info.connected) {
     Link& link = *record.link;
@@ -95,14 +188,21 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
     info.connection = record.facts;
     info.connection.unsent_bytes += link.session_.unsent_bytes();
     record.last_received = link.session_.last_life();
-    info.stalled = duration_cast<milliseconds>(now() - record.progress_at);
-    if (info.connection.unsent_bytes == 0 && info.connection.send_queue_bytes == 0) {
-      info.stalled = milliseconds{0};
+    info.stalled = record.meter.stalled(now());
+    info.direct = record.meter.facts(now(), record.last_received).direct;
+    info.slots_busy = static_cast<std::size_t>(record.beat.running);
+    info.queue_age = milliseconds{record.beat.queue_age_ms};
+    if (record.beat.waits) {
+      info.waiting_for_host = static_cast<std::size_t>(record.beat.waits->host);
+      info.waits = record.beat.waits->probes;
     }
+    info.unacked = record.beat.unacked;
+    info.unacked_age = milliseconds{record.beat.unacked_age_ms};
   } else {
     info.connection = record.facts;
   }
   info.last_received = duration_cast<milliseconds>(now() - record.last_received);
+  info.diagnosis = diagnose(record);
   return info;
 }
 
@@ -147,6 +247,10 @@ MasterStatus Fleet::status() {
   latency.merge(latency_);
   status.store_latency_p50 = microseconds{static_cast<std::int64_t>(latency.percentile(50))};
   status.store_latency_p99 = microseconds{static_cast<std::int64_t>(latency.percentile(99))};
+  status.store_waits = store_waits();
+  status.uncommitted_bytes = uncommitted_bytes_;
+  status.loop_cpu = loop_cpu_;
+  status.agents_diagnosed = diagnose_all();
   status.results_duplicate = results_duplicate_;
   status.results_unknown = results_unknown_;
   status.returns_not_held = returns_not_held_;

@@ -27,6 +27,7 @@ namespace probekit {
 namespace {
 
 constexpr std::chrono::minutes kHeartbeatIntervalMax{10};
+constexpr std::chrono::milliseconds kStoreFactsWait{500};  // then those of a moment ago do
 constexpr std::chrono::hours kTimeMax{1};  // the most an agent lets a master ask for
 constexpr std::chrono::hours kGraceMax{24};
 constexpr std::chrono::hours kDrainMax{24 * 366};  // so that no sum of times overflows
@@ -202,13 +203,29 @@ struct Master::Impl final : MasterAccess {
 
 template <class T>
 void Master::Impl::view_with_facts(Completion<T> done, std::function<T(const StoreFacts&)> work) {
-  const auto shared = std::make_shared<Completion<T>>(std::move(done));
-  core->store->facts([shared, kept = core, work = std::move(work)](Expected<StoreFacts> facts) {
-    if (!facts) return (*shared)(facts.error());
-    const bool posted =
-        kept->post([shared, work, facts = std::move(*facts)] { (*shared)(work(facts)); });
-    if (!posted) (*shared)(closed_error());
+  // Answered once: by the store or, when that stands still, with what it told last; for then it
+  // matters most what the master has to say.
+  struct Once {
+    Completion<T> done;
+    std::atomic<bool> answered{false};
+    void answer(Expected<T> with) {
+      if (!answered.exchange(true)) done(std::move(with));
+    }
+  };
+  const auto once = std::make_shared<Once>();
+  once->done = std::move(done);
+  core->store->facts([once, kept = core, work](Expected<StoreFacts> facts) {
+    if (!facts) return once->answer(facts.error());
+    const bool posted = kept->post([once, work, facts = std::move(*facts)] {
+      if (!once->answered) once->answer(work(facts));
+    });
+    if (!posted) once->answer(closed_error());
   });
+  if (once->answered) return;
+  const bool waiting = core->call_after(kStoreFactsWait, [this, once, work] {
+    if (!once->answered) once->answer(work(fleet->store_facts()));
+  });
+  if (!waiting) once->answer(closed_error());
 }
 
 MasterStatus Master::Impl::status_of(const StoreFacts& facts) {
@@ -221,7 +238,7 @@ MasterStatus Master::Impl::status_of(const StoreFacts& facts) {
   status.queued_max = facts.queued_max;
   status.results_kept_max = facts.results_kept_max;
   status.draining = core->draining;
-  status.diagnosis = fleet->diagnose(facts.ledger);
+  status.diagnosis = fleet->diagnose(facts);
   return status;
 }
 

@@ -36,8 +36,9 @@ struct MasterCore {
   /// Ends waiting reads with `closed`; later ones are not taken.
   void close_reads();
 
-  /// Of the process; a simulation has its own.
+  /// Of the process, and of the IO thread, asked on it; a simulation has its own.
   std::function<std::chrono::microseconds()> cpu_time = process_cpu_time;
+  std::function<std::chrono::microseconds()> loop_cpu_time = thread_cpu_time;
 
   const std::shared_ptr<TaskStore> store;
   const MasterOptions options;  ///< with the injected filled in

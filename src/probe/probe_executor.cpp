@@ -141,12 +141,22 @@ class ProbingThread final : private ProbeSink {
     if (first) loop_.post([this] { run_cancels(); });
   }
 
-  void add_facts(ProbeExecutorFacts& facts) const noexcept {
+  void add_facts(ProbeExecutorFacts& facts) const {
     facts.started += started_.load(std::memory_order_relaxed);
     facts.finished += finished_.load(std::memory_order_relaxed);
     const LoopLag lag = loop_.lag();
     facts.lag.last = std::max(facts.lag.last, lag.last);
     facts.lag.max = std::max(facts.lag.max, lag.max);
+    const std::lock_guard<std::mutex> lock(told_mutex_);
+    facts.waits.dns += waits_.dns;
+    facts.waits.connect += waits_.connect;
+    facts.waits.tls += waits_.tls;
+    facts.waits.first_byte += waits_.first_byte;
+    facts.waits.receive += waits_.receive;
+    facts.waits.dns_longest = std::max(facts.waits.dns_longest, waits_.dns_longest);
+    facts.failures.ports += failures_.ports;
+    facts.failures.descriptors += failures_.descriptors;
+    facts.failures.memory += failures_.memory;
   }
 
  private:
@@ -394,6 +404,18 @@ class ProbingThread final : private ProbeSink {
     TaskQueue::Popped popped = core_.queue->pop(0, now);
     if (!popped.expired.empty()) core_.wake(1, this);  // the next of their hosts may be ready
     hand_back(popped);
+    ask_runners();
+  }
+
+  void ask_runners() {
+    ProbeWaits waits;
+    LocalFailures failures;
+    for (const Runner& one : runners_) {
+      if (one.runner) one.runner->tell(waits, failures);
+    }
+    const std::lock_guard<std::mutex> lock(told_mutex_);
+    waits_ = waits;
+    failures_ = failures;
   }
 
   static void count(std::atomic<std::uint64_t>& counter) noexcept {
@@ -417,6 +439,10 @@ class ProbingThread final : private ProbeSink {
   std::atomic<bool> hungry_{false};
   std::atomic<std::uint64_t> started_{0};
   std::atomic<std::uint64_t> finished_{0};
+
+  mutable std::mutex told_mutex_;  // once a second, and when somebody asks for facts
+  ProbeWaits waits_;               // under told_mutex_
+  LocalFailures failures_;         // under told_mutex_
 
   std::mutex cancels_mutex_;
   std::vector<CancelRequest> cancels_;  // under cancels_mutex_

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/local_failures.hpp"
 #include "probe/dns_target.hpp"
 #include "resolver/dns_client.hpp"
 #include "resolver/dns_message.hpp"
@@ -47,6 +48,7 @@ class DnsRunner final : public ProbeRunner {
 
   void start(std::uint64_t id, std::string_view target, const ProbeOptions& options) override;
   void cancel(std::uint64_t id) override;
+  void tell(ProbeWaits& waits, LocalFailures& failures) const override;
 
  private:
   struct Probe final : DnsQuery {
@@ -60,6 +62,7 @@ class DnsRunner final : public ProbeRunner {
     std::string name;
     std::uint16_t type = 0;
     bool tcp = false;
+    bool asks_ours = false;  // the agent's own name server, not one the target names
     TimerId timer = 0;
     SteadyTime started{};
     SystemTime started_at{};
@@ -82,6 +85,7 @@ class DnsRunner final : public ProbeRunner {
   std::string last_server_text_;
   Running running_;
   std::vector<std::unique_ptr<Probe>> pool_;
+  LocalFailures failures_;
 };
 
 void DnsRunner::start(std::uint64_t id, std::string_view target, const ProbeOptions& options) {
@@ -108,6 +112,7 @@ void DnsRunner::start(std::uint64_t id, std::string_view target, const ProbeOpti
   probe.name = std::move(parsed->name);
   probe.type = static_cast<std::uint16_t>(parsed->type);
   probe.tcp = false;
+  probe.asks_ours = !parsed->server;
   probe.started = loop_.clock_now();
   probe.started_at = loop_.system_now();
   probe.timer =
@@ -122,6 +127,24 @@ void DnsRunner::cancel(std::uint64_t id) {
   client_.abandon(*found->second);
   loop_.cancel(found->second->timer);
   pool_.push_back(take(found));
+}
+
+void DnsRunner::tell(ProbeWaits& waits, LocalFailures& failures) const {
+  const SteadyTime now = loop_.now();
+  for (const auto& one : running_) {
+    const Probe& probe = *one.second;
+    if (!probe.asks_ours) {
+      ++waits.first_byte;
+      continue;
+    }
+    ++waits.dns;
+    waits.dns_longest =
+        std::max(waits.dns_longest,
+                 std::chrono::duration_cast<std::chrono::milliseconds>(now - probe.started));
+  }
+  failures.ports += failures_.ports;
+  failures.descriptors += failures_.descriptors;
+  failures.memory += failures_.memory;
 }
 
 std::unique_ptr<DnsRunner::Probe> DnsRunner::take(Running::iterator at) {
@@ -164,6 +187,7 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
     case DnsOutcome::bad_question:
       return finish(probe, failed_result(FailureKind::dns, describe(reply)));
     case DnsOutcome::agent_fault:
+      count_local_failure(failures_, reply.os_error);
       return finish(probe, failed_result(FailureKind::internal, describe(reply)));
   }
   auto message = decode_dns_message(reply.packet);

@@ -43,6 +43,10 @@ class HttpHopTimes {
   /// Does nothing when a later stage, or this one, was entered.
   void enter(HttpStage stage, SteadyTime when) noexcept;
   HttpStage stage() const noexcept { return stage_; }
+  /// Of a stage that was entered.
+  SteadyTime entered(HttpStage stage) const noexcept {
+    return when_[static_cast<std::size_t>(stage)];
+  }
   bool has(HttpStage stage) const noexcept {
     return (entered_ & 1U << static_cast<unsigned>(stage)) != 0;
   }

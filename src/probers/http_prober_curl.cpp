@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/local_failures.hpp"
 #include "probe/url.hpp"
 #include "probekit/http_prober.hpp"
 #include "probekit/version.hpp"
@@ -61,6 +62,7 @@ class HttpRunner final : public ProbeRunner, private CurlMultiUser {
 
   void start(std::uint64_t id, std::string_view target, const ProbeOptions& options) override;
   void cancel(std::uint64_t id) override;
+  void tell(ProbeWaits& waits, LocalFailures& failures) const override;
 
  private:
   struct Probe final : ResolveRequest {
@@ -137,6 +139,7 @@ class HttpRunner final : public ProbeRunner, private CurlMultiUser {
   Running running_;
   std::vector<std::unique_ptr<Probe>> pool_;
   std::vector<Probe*> sending_;  // their requests go out in this action
+  LocalFailures failures_;
 };
 
 struct HttpRunner::Calls {
@@ -322,6 +325,7 @@ void HttpRunner::start_hop(Probe& probe) {
 
 void HttpRunner::on_resolved(Probe& probe, const Resolution& resolution) {
   if (resolution.addresses.empty()) {
+    count_local_failure(failures_, resolution.os_error);
     fail(probe, resolution.failure, resolution.message);
     return;
   }
@@ -433,6 +437,7 @@ void HttpRunner::on_transfer_end(void* easy, int code) {
     std::string what = "connecting to " + probe.address;
     if (probe.os_error != 0) what += ": " + std::generic_category().message(probe.os_error);
     if (is_agent_fault(probe.os_error)) {
+      count_local_failure(failures_, probe.os_error);
       fail(probe, FailureKind::internal, std::move(what));
     } else if (probe.next_address < probe.addresses.size()) {
       connect_next(probe);
@@ -537,6 +542,37 @@ void HttpRunner::stop(Probe& probe) {
 void HttpRunner::release(Running::iterator at) {
   pool_.push_back(std::move(at->second));
   running_.erase(at);
+}
+
+void HttpRunner::tell(ProbeWaits& waits, LocalFailures& failures) const {
+  const SteadyTime now = loop_.now();
+  for (const auto& one : running_) {
+    const HttpHopTimes& times = one.second->times;
+    switch (times.stage()) {
+      case HttpStage::resolving:
+        ++waits.dns;
+        waits.dns_longest =
+            std::max(waits.dns_longest,
+                     std::chrono::duration_cast<milliseconds>(now - times.entered(times.stage())));
+        break;
+      case HttpStage::connecting:
+        ++waits.connect;
+        break;
+      case HttpStage::securing:
+        ++waits.tls;
+        break;
+      case HttpStage::sending:
+      case HttpStage::waiting:
+        ++waits.first_byte;
+        break;
+      case HttpStage::receiving:
+        ++waits.receive;
+        break;
+    }
+  }
+  failures.ports += failures_.ports;
+  failures.descriptors += failures_.descriptors;
+  failures.memory += failures_.memory;
 }
 
 void HttpRunner::cancel(std::uint64_t id) {

@@ -148,6 +148,7 @@ void AgentSession::closed(SteadyTime now) {
   stage_ = Stage::disconnected;
   if (welcomed_at_ && now - *welcomed_at_ >= kStable) backoff_.reset();
   welcomed_at_.reset();
+  heard_ = {};
   session_.clear();
   lanes_.clear();
   beats_.stop();
@@ -413,6 +414,7 @@ void AgentSession::handle(const Heartbeat& beat, SteadyTime now, SystemTime wall
     return fail(miscounted ? CloseCode::accounting : CloseCode::protocol_error,
                 received.error().message());
   }
+  heard_ = beat;
   if (beat.results_bytes) results_window_ = std::max(*beat.results_bytes, kResultsBytesMin);
   if (beat.ack) acknowledge(*beat.ack);
 }

@@ -162,6 +162,15 @@ class AgentSession {
   std::uint64_t received_total() const noexcept { return received_total_; }
   std::uint64_t results_total() const noexcept { return results_total_; }
   const Heartbeats& heartbeats() const noexcept { return beats_; }
+  /// The master's last heartbeat of this session; its seq is 0 before the first.
+  const Heartbeat& heard() const noexcept { return heard_; }
+  /// Bytes that wait here for the transport; results that wait for their window not among them.
+  std::size_t unsent_bytes() const noexcept { return lanes_.bytes(); }
+  /// Items on the wire and not acknowledged, and since when the oldest waits.
+  std::size_t sent_unacknowledged() const noexcept { return outbox_.sent(); }
+  SteadyTime oldest_unacknowledged() const noexcept { return outbox_.oldest_sent(); }
+  /// When the last byte came, as far as tick() was told.
+  SteadyTime last_life() const noexcept { return liveness_.last(); }
 
  private:
   enum class State : std::uint8_t {
@@ -246,6 +255,7 @@ class AgentSession {
   std::optional<SteadyTime> welcomed_at_;
   Lanes lanes_;
   Heartbeats beats_;
+  Heartbeat heard_;
   Liveness liveness_;
   CreditGranter credit_;
   bool credit_due_ = false;

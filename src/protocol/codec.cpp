@@ -20,8 +20,9 @@ namespace {
 using json::Cursor;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kTextBytesMax = 1024;  // of names, ids, reasons
-constexpr std::size_t kListMax = 64;         // of versions, kinds
+constexpr std::size_t kTextBytesMax = 1024;   // of names, ids, reasons
+constexpr std::size_t kAddressBytesMax = 64;  // "[...]:65535" with an IPv6 address is 47
+constexpr std::size_t kListMax = 64;          // of versions, kinds
 // What a section stands within: the deepest is that of a result, in an item, a list, a message.
 static_assert(kSectionDepthMax + 8 <= Cursor::kDepthMax);
 constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
@@ -222,6 +223,39 @@ struct Encoder {
     member("cpu_us", beat.cpu_us);
     member("recv_queue_bytes", beat.recv_queue_bytes);
     member("send_queue_bytes", beat.send_queue_bytes);
+    member("unsent_bytes", beat.unsent_bytes);
+    if (beat.socket) {
+      writer.key("socket").begin_object();
+      member("local", beat.socket->local);
+      member("not_sent_bytes", beat.socket->not_sent_bytes);
+      member("rtt_us", beat.socket->rtt_us);
+      member("retransmits", beat.socket->retransmits);
+      member("peer_window_bytes", beat.socket->peer_window_bytes);
+      member("rwnd_limited_us", beat.socket->rwnd_limited_us);
+      writer.end_object();
+    }
+    if (beat.waits) {
+      writer.key("waits").begin_object();
+      member("host", beat.waits->host);
+      member("dns", beat.waits->probes.dns);
+      member("connect", beat.waits->probes.connect);
+      member("tls", beat.waits->probes.tls);
+      member("first_byte", beat.waits->probes.first_byte);
+      member("receive", beat.waits->probes.receive);
+      member("dns_longest_ms", beat.waits->probes.dns_longest);
+      writer.end_object();
+    }
+    if (beat.failures) {
+      writer.key("local_failures").begin_object();
+      member("ports", beat.failures->ports);
+      member("descriptors", beat.failures->descriptors);
+      member("memory", beat.failures->memory);
+      writer.end_object();
+    }
+    if (beat.unacked > 0) {
+      member("unacked", beat.unacked);
+      member("unacked_age_ms", beat.unacked_age_ms);
+    }
   }
   void operator()(const Draining&) { type("draining"); }
   void operator()(const Ignored&) {}
@@ -554,9 +588,40 @@ struct Decoder {
              measure(key, "queue_age_ms", beat.queue_age_ms) ||
              measure(key, "cpu_us", beat.cpu_us) ||
              number(key, "recv_queue_bytes", beat.recv_queue_bytes) ||
-             number(key, "send_queue_bytes", beat.send_queue_bytes);
+             number(key, "send_queue_bytes", beat.send_queue_bytes) ||
+             number(key, "unsent_bytes", beat.unsent_bytes) ||
+             member(key, "socket", [&] { read_object(beat.socket.emplace()); }) ||
+             member(key, "waits", [&] { read_object(beat.waits.emplace()); }) ||
+             member(key, "local_failures", [&] { read_object(beat.failures.emplace()); }) ||
+             number(key, "unacked", beat.unacked) ||
+             measure(key, "unacked_age_ms", beat.unacked_age_ms);
     });
     return needs(3);
+  }
+  template <class Object>
+  void read_object(Object& object) {
+    if (!in.enter_object()) return;
+    read_members(in, [&](std::string_view key) { return read_member(key, object); });
+  }
+  bool read_member(std::string_view key, TcpFigures& socket) {
+    return member(key, "local", [&] { in.read_string(socket.local, kAddressBytesMax); }) ||
+           number(key, "not_sent_bytes", socket.not_sent_bytes) ||
+           measure(key, "rtt_us", socket.rtt_us) ||
+           number(key, "retransmits", socket.retransmits) ||
+           number(key, "peer_window_bytes", socket.peer_window_bytes) ||
+           measure(key, "rwnd_limited_us", socket.rwnd_limited_us);
+  }
+  bool read_member(std::string_view key, Waits& waits) {
+    return number(key, "host", waits.host) || number(key, "dns", waits.probes.dns) ||
+           number(key, "connect", waits.probes.connect) || number(key, "tls", waits.probes.tls) ||
+           number(key, "first_byte", waits.probes.first_byte) ||
+           number(key, "receive", waits.probes.receive) ||
+           duration(key, "dns_longest_ms", waits.probes.dns_longest);
+  }
+  bool read_member(std::string_view key, LocalFailures& failures) {
+    return number(key, "ports", failures.ports) ||
+           number(key, "descriptors", failures.descriptors) ||
+           number(key, "memory", failures.memory);
   }
   void read_credit(Credit& credit) {
     if (!in.enter_object()) return;

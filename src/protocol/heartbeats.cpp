@@ -19,6 +19,37 @@ constexpr std::chrono::milliseconds kRound{100};
 
 }  // namespace
 
+void set_socket(Heartbeat& beat, const ConnectionFacts& facts, std::uint64_t waiting) {
+  beat.recv_queue_bytes = facts.recv_queue_bytes;
+  beat.send_queue_bytes = facts.send_queue_bytes;
+  beat.unsent_bytes = facts.unsent_bytes + waiting;
+  beat.socket.reset();
+  if (!facts.measured) return;
+  TcpFigures& socket = beat.socket.emplace();
+  socket.local = facts.local;
+  socket.not_sent_bytes = facts.not_sent_bytes;
+  socket.rtt_us = facts.rtt.count();
+  socket.retransmits = facts.retransmits;
+  socket.peer_window_bytes = facts.peer_window_bytes;
+  socket.rwnd_limited_us = facts.rwnd_limited.count();
+}
+
+SocketFacts socket_of(const Heartbeat& beat) {
+  SocketFacts facts;
+  facts.recv_queue_bytes = beat.recv_queue_bytes;
+  facts.send_queue_bytes = beat.send_queue_bytes;
+  facts.unsent_bytes = beat.unsent_bytes;
+  if (!beat.socket) return facts;
+  facts.known = true;
+  facts.local = beat.socket->local;
+  facts.not_sent_bytes = beat.socket->not_sent_bytes;
+  facts.rtt = microseconds{beat.socket->rtt_us};
+  facts.retransmits = beat.socket->retransmits;
+  facts.peer_window_bytes = beat.socket->peer_window_bytes;
+  facts.rwnd_limited = microseconds{beat.socket->rwnd_limited_us};
+  return facts;
+}
+
 void Heartbeats::start(SteadyTime now, std::chrono::milliseconds interval, bool at_once) {
   *this = Heartbeats{*random_};
   interval_ = std::max(interval, std::chrono::milliseconds{1});

@@ -15,9 +15,16 @@
 
 #include "probekit/clock.hpp"
 #include "probekit/error.hpp"
+#include "probekit/export.hpp"
+#include "probekit/transport.hpp"
 #include "protocol/messages.hpp"
 
 namespace probekit::protocol {
+
+/// What a heartbeat says of the connection at its sender's end. `waiting`: bytes that wait for the
+/// transport, besides its own.
+void set_socket(Heartbeat& beat, const ConnectionFacts& facts, std::uint64_t waiting);
+PROBEKIT_EXPORT SocketFacts socket_of(const Heartbeat& beat);
 
 class Heartbeats {
  public:
@@ -44,6 +51,7 @@ class Heartbeats {
   Expected<void> receive(const Heartbeat& beat, SteadyTime now, SystemTime wall,
                          std::uint64_t items_received);
 
+  std::chrono::milliseconds interval() const noexcept { return interval_; }
   std::uint64_t sent() const noexcept { return sent_; }
   std::uint64_t received() const noexcept { return received_; }
   /// Of the last echo; empty before one came.

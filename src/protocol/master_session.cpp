@@ -190,7 +190,7 @@ void MasterSession::handle(const Credit& credit) {
 }
 
 void MasterSession::on_bytes_received(std::uint64_t total, SteadyTime now) {
-  if (total == bytes_received_) return;
+  if (total <= bytes_received_) return;  // a socket that is gone tells 0
   bytes_received_ = total;
   last_life_ = now;
 }
@@ -353,11 +353,10 @@ std::uint64_t MasterSession::room(bool high) const noexcept {
 // -- what to send ---------------------------------------------------------------------------------
 
 void MasterSession::set_facts(std::int64_t loop_lag_us, std::int64_t cpu_us,
-                              std::uint64_t recv_queue_bytes, std::uint64_t send_queue_bytes) {
+                              const ConnectionFacts& facts) {
   own_.loop_lag_us = loop_lag_us;
   own_.cpu_us = cpu_us;
-  own_.recv_queue_bytes = recv_queue_bytes;
-  own_.send_queue_bytes = send_queue_bytes;
+  set_socket(own_, facts, unsent_bytes());
 }
 
 std::string MasterSession::write_heartbeat(SteadyTime now, SystemTime system_now) {

@@ -116,8 +116,7 @@ class PROBEKIT_EXPORT MasterSession {
   std::optional<SteadyTime> next_wakeup() const;
   /// What heartbeats say of the master itself; asked for while a heartbeat is due.
   bool wants_facts(SteadyTime now) const noexcept { return beats_.due(now); }
-  void set_facts(std::int64_t loop_lag_us, std::int64_t cpu_us, std::uint64_t recv_queue_bytes,
-                 std::uint64_t send_queue_bytes);
+  void set_facts(std::int64_t loop_lag_us, std::int64_t cpu_us, const ConnectionFacts& facts);
   /// The next message, given the transport's room; empty: none now.
   std::string next_message(std::size_t room, SteadyTime now, SystemTime system_now);
   const std::optional<Closing>& closing() const noexcept { return closing_; }

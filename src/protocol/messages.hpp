@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "probekit/diagnosis.hpp"
 #include "probekit/probe_result.hpp"
 #include "probekit/probe_spec.hpp"
 #include "probekit/task.hpp"
@@ -148,6 +149,22 @@ struct Credit {
   std::uint64_t other = 0;
 };
 
+/// The kernel's figures of the sender's socket.
+struct TcpFigures {
+  std::string local;  ///< its address there
+  std::uint64_t not_sent_bytes = 0;
+  std::int64_t rtt_us = 0;
+  std::uint64_t retransmits = 0;
+  std::uint64_t peer_window_bytes = 0;
+  std::int64_t rwnd_limited_us = 0;
+};
+
+/// What tasks that have not started, and probes that run, wait for.
+struct Waits {
+  std::uint64_t host = 0;
+  ProbeWaits probes;
+};
+
 /// Both ways, on a timer of its own; never queued: one slot, written when it leaves.
 struct Heartbeat {
   std::uint64_t seq = 0;           ///< from 1
@@ -167,6 +184,13 @@ struct Heartbeat {
   std::int64_t cpu_us = 0;  ///< CPU time of the process so far
   std::uint64_t recv_queue_bytes = 0;
   std::uint64_t send_queue_bytes = 0;
+  std::uint64_t unsent_bytes = 0;  ///< in the process, for this connection
+  // Not told by everyone: what is absent is unknown.
+  std::optional<TcpFigures> socket;
+  std::optional<Waits> waits;             ///< by an agent
+  std::optional<LocalFailures> failures;  ///< by an agent
+  std::uint64_t unacked = 0;              ///< by an agent: results not acknowledged
+  std::int64_t unacked_age_ms = 0;        ///< of the oldest
 };
 
 /// agent -> master: takes no new tasks, will close when it holds none. Sent once.

@@ -60,6 +60,9 @@ class Outbox {
   std::uint64_t wire_bytes() const noexcept { return wire_bytes_; }
   /// When the oldest item not sent was pushed; only while there is one.
   SteadyTime oldest_unsent() const noexcept { return items_[sent_].since; }
+  /// How many are on the wire, and since when the first of them is here; only while there is one.
+  std::size_t sent() const noexcept { return sent_; }
+  SteadyTime oldest_sent() const noexcept { return items_.front().since; }
 
  private:
   template <class Drop>

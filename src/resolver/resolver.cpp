@@ -85,6 +85,7 @@ struct Resolver::Lookup {
     std::size_t tries = 0;
     bool no_such_name = false;
     bool agent_fault = false;
+    int os_error = 0;  // behind agent_fault
     std::vector<Address> addresses;
     seconds ttl{0};
     std::string message;
@@ -144,6 +145,7 @@ struct Resolver::Lookup {
     const Address& server = server_of(leg);
     if (reply.outcome != DnsOutcome::answered) {
       leg.agent_fault = reply.outcome == DnsOutcome::agent_fault;
+      leg.os_error = reply.os_error;
       fail(leg, describe(reply) + ", asking " + server.to_string(),
            reply.outcome == DnsOutcome::bad_question);
       return;
@@ -250,6 +252,7 @@ struct Resolver::Lookup {
       resolution->message = telling.message;
       if (failed) {
         resolution->failure = telling.agent_fault ? FailureKind::internal : FailureKind::dns;
+        resolution->os_error = telling.agent_fault ? telling.os_error : 0;
         ttl = telling.agent_fault ? seconds(0) : kFailureTtl;
       } else {
         ttl = std::min(a.ttl, aaaa.ttl);

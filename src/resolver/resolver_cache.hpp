@@ -27,6 +27,7 @@ struct Resolution {
   FailureKind failure =
       FailureKind::dns;  ///< dns, or internal when it failed for lack of means here
   std::string message;
+  int os_error = 0;  ///< behind internal, where it is known
 };
 
 using ResolutionPtr = std::shared_ptr<const Resolution>;

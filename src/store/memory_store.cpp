@@ -87,6 +87,10 @@ class MemoryStore final : public TaskStore {
   /// A master loses its sessions when it stops, and what dies without a stop takes this store
   /// along: no session is ever left to expire.
   void renew(std::vector<SessionId>) override {}
+  void explain(std::string diagnosis) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    table_.explain(std::move(diagnosis));
+  }
   void tick(Completion<StoreTick> done) override {
     run<StoreTick>(done, [&](Now now) { return table_.tick(now); });
   }

@@ -149,6 +149,8 @@ struct ResumeReply {
 struct SessionLoss {
   SessionId session = 0;
   std::chrono::milliseconds grace{0};  ///< at most; less where a task's deadline is near
+  /// What was wrong, "VERDICT: sentence", for the lines of tasks that end with it; may be empty.
+  std::string diagnosis = {};
 };
 
 struct StoreTick {
@@ -250,6 +252,8 @@ struct StoreFacts {
   std::uint64_t results_kept_max = 0;
   std::uint64_t results_kept = 0;
   ResultCounters ended;  ///< likewise; sums to the ledger's `done` and `expired`
+  /// Why it grants no work and takes none at the moment, in words for people; empty: it does.
+  std::string trouble;
 };
 
 /// Hears that something moved, coalesced; called on any thread with no lock held, must only post.
@@ -321,6 +325,9 @@ class TaskStore {
   /// held.
   virtual void lose_session(SessionLoss loss, Completion<std::uint64_t> done) = 0;
   virtual void renew(std::vector<SessionId> sessions) = 0;
+  /// What stands in the way at the moment, "VERDICT: sentence", for the lines of tasks that expire
+  /// from now on; empty: nothing. A store may leave it out.
+  virtual void explain(std::string /*diagnosis*/) {}
   /// Lets time act: deadlines, graces, cancels. Call it at least once a second.
   virtual void tick(Completion<StoreTick> done) = 0;
 

@@ -309,7 +309,17 @@ void TaskTable::expire_queued(Now now, Place place) {
 
 std::string TaskTable::connected_text() const {
   return std::to_string(connected_) +
-         (connected_ == 1 ? " agent was connected then" : " agents were connected then");
+         (connected_ == 1 ? " agent was connected then" : " agents were connected then") +
+         because();
+}
+
+/// What the master found to stand in the way.
+std::string TaskTable::because() const {
+  return diagnosis_.empty() ? std::string{} : "; " + diagnosis_;
+}
+
+std::string TaskTable::because_of(const Session& lost) const {
+  return lost.diagnosis.empty() ? std::string{} : " (" + lost.diagnosis + ')';
 }
 
 /// Why no connected agent could take it now; empty when one could, and for tasks any agent may
@@ -335,11 +345,11 @@ void TaskTable::expire_held(Now now, Place place) {
     cancels_.emplace_back(session.id, place.id());
     end_expired(now, place, ExpiryReason::deadline,
                 "agent " + *session.agent->name +
-                    " had it in hand, and no result came before its deadline");
+                    " had it in hand, and no result came before its deadline" + because());
   } else {
     end_expired(now, place, ExpiryReason::agent_lost,
-                "agent " + *session.agent->name +
-                    " was lost with it in hand, and no other attempt fitted before its deadline");
+                "agent " + *session.agent->name + " was lost with it in hand" +
+                    because_of(session) + ", and no other attempt fitted before its deadline");
   }
 }
 

@@ -130,6 +130,8 @@ class PROBEKIT_EXPORT TaskTable {
   Expected<ResultPage> schedule_results(Now now, const ScheduleResultQuery& query);
   Expected<ResultPageEnd> schedule_page_end(Now now, const ScheduleResultQuery& query);
   void set_drained(SessionId id, bool drained);
+  /// See TaskStore::explain().
+  void explain(std::string diagnosis) { diagnosis_ = std::move(diagnosis); }
 
   // -- reading
   std::string batch_name(BatchId id) const;
@@ -187,6 +189,7 @@ class PROBEKIT_EXPORT TaskTable {
     std::vector<std::string> kinds;
     bool connected = true;
     bool drained = false;
+    std::string diagnosis;  // why it was lost, while it holds tasks
     SteadyTime lost_at{};
     std::chrono::milliseconds grace{0};
     SteadyTime due = kNever;  // when lost: its next task to give out again, or to be forgotten
@@ -282,6 +285,8 @@ class PROBEKIT_EXPORT TaskTable {
   void expire_held(Now now, Place place);
   std::string nobody_fits(Place place);
   std::string connected_text() const;
+  std::string because_of(const Session& lost) const;
+  std::string because() const;
   /// Of the batch, of the schedule it is of, and of all.
   template <class Change>
   void for_ledgers(StoredBatch& batch, Change change) {
@@ -381,6 +386,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::size_t agents_swept_at_;
   std::uint64_t last_agent_key_ = 0;
   std::uint64_t epoch_floor_ = 0;  // of names that were forgotten
+  std::string diagnosis_;          // the master's, of what stands in the way
   std::uint64_t connected_ = 0;
   std::uint64_t sessions_moved_ = 1;  // how often one came or went
 

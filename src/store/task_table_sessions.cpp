@@ -149,7 +149,8 @@ void TaskTable::lose_attempt(Now now, Place place, const Session& session) {
     end_expired(now, place, ExpiryReason::agent_lost,
                 std::to_string(attempts_max_) +
                     (attempts_max_ == 1 ? " agent was" : " agents were") +
-                    " lost with it in hand, the last of them " + *session.agent->name);
+                    " lost with it in hand, the last of them " + *session.agent->name +
+                    because_of(session));
     return;
   }
   ++task.lost;
@@ -168,6 +169,7 @@ std::uint64_t TaskTable::lose_session(Now now, const SessionLoss& loss) {
   Session* session = find_session(loss.session);
   if (session == nullptr || !session->connected) return 0;
   disconnect(now, *session);
+  if (session->held > 0) session->diagnosis = loss.diagnosis;
   session->grace = std::max(loss.grace, std::chrono::milliseconds(0));
   const std::uint64_t held = session->held;
   std::size_t budget = work_per_call_;

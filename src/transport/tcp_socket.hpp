@@ -21,11 +21,13 @@ namespace probekit {
 /// acknowledges nothing after the connection was closed here (TCP_USER_TIMEOUT).
 PROBEKIT_EXPORT void tune_tcp_socket(int descriptor, std::chrono::milliseconds send_time_limit);
 
-/// Everything but `peer` and `unsent_bytes`. A descriptor of -1 changes nothing.
+/// Everything but `peer`, `local` and `unsent_bytes`. A descriptor of -1 changes nothing.
 PROBEKIT_EXPORT void read_tcp_facts(int descriptor, ConnectionFacts& facts);
 
 /// `127.0.0.1:43210`, `[::1]:43210`; empty when not connected.
 PROBEKIT_EXPORT std::string tcp_peer(int descriptor);
+/// The same of its own end.
+PROBEKIT_EXPORT std::string tcp_local(int descriptor);
 
 struct TcpProgress {
   std::size_t unacked_bytes = 0;  ///< SIOCOUTQ

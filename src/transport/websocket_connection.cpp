@@ -32,7 +32,8 @@ WebSocketConnection::WebSocketConnection(std::shared_ptr<LoopLink> link,
       token_(std::move(token)),
       opening_time_(opening_time),
       self_(std::make_shared<WebSocketConnection*>(this)),
-      peer_(tcp_peer(stream_->descriptor())) {
+      peer_(tcp_peer(stream_->descriptor())),
+      local_(tcp_local(stream_->descriptor())) {
   stream_->set_owner(this);
   link_->add(*this);
 }
@@ -100,6 +101,7 @@ ConnectionFacts WebSocketConnection::facts() const {
   if (!stream_) return last_facts_;
   ConnectionFacts facts;
   facts.peer = peer_;
+  facts.local = local_;
   facts.unsent_bytes = stream_->held_bytes();
   read_tcp_facts(stream_->descriptor(), facts);
   return facts;

@@ -69,6 +69,7 @@ class WebSocketConnection final : public Connection,
   const std::chrono::milliseconds opening_time_;
   const Self self_;
   const std::string peer_;
+  const std::string local_;
 
   ConnectionObserver* observer_ = nullptr;
   bool started_ = false;

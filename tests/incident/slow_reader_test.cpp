@@ -130,6 +130,11 @@ TEST_CASE("an agent that works where it reads loses its connection and its tasks
   INFO(run.results << " results, then: " << run.end);
   CHECK(run.end == "closed while it worked");
   CHECK(run.results < kTasks);
+  // The master can say which side it was.
+  run_until([&] { return !master.agent("control").find("last_disconnect")->is_null(); });
+  const auto info = master.agent("control");
+  CHECK(text_at(*info.find("last_disconnect")->find("diagnosis"), "verdict") ==
+        "agent_not_reading");
   // The control lost its connection; the ledger did not lose a task.
   const auto counts = master.api().batch(batch);
   CHECK(counts.accepted == kTasks);

@@ -179,6 +179,10 @@ void StallingStore::renew(std::vector<SessionId> sessions) {
   gate_->pass(&Gate::calls_held,
               [store = store_, sessions = std::move(sessions)] { store->renew(sessions); });
 }
+void StallingStore::explain(std::string diagnosis) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, diagnosis = std::move(diagnosis)] { store->explain(diagnosis); });
+}
 void StallingStore::tick(Completion<StoreTick> done) {
   gate_->pass(&Gate::calls_held,
               [store = store_, done = gated(std::move(done))] { store->tick(done); });

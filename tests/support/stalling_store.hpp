@@ -55,6 +55,7 @@ class StallingStore final : public TaskStore {
                  Completion<std::uint64_t> done) override;
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override;
   void renew(std::vector<SessionId> sessions) override;
+  void explain(std::string diagnosis) override;
   void tick(Completion<StoreTick> done) override;
   void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) override;
   void schedule(std::string name, Completion<ScheduleView> done) override;

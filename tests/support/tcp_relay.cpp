@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <map>
 #include <stdexcept>
@@ -35,6 +37,7 @@ struct TcpRelay::Impl {
   struct Side {
     int other = -1;
     std::string held;
+    bool resting = false;  // for the sake of the limit
   };
 
   EpollLoop loop{system_clock(), nullptr};
@@ -44,6 +47,8 @@ struct TcpRelay::Impl {
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> relayed{0};
   std::map<int, Side> sides;
+  bool paused = false;
+  std::size_t rate = 0;
   std::thread thread;
 
   explicit Impl(std::uint16_t upstream_port) : upstream(upstream_port) {
@@ -93,14 +98,33 @@ struct TcpRelay::Impl {
 
   void pump(int fd) {
     auto& side = sides[fd];
-    if (!side.held.empty()) return;
+    if (!side.held.empty() || side.resting || paused) return;
     char bytes[65536];
-    const auto count = read(fd, bytes, sizeof bytes);
+    constexpr std::size_t kSlices = 20;  // a second
+    const std::size_t wanted =
+        rate == 0 ? sizeof bytes : std::min(sizeof bytes, std::max<std::size_t>(1, rate / kSlices));
+    const auto count = read(fd, bytes, wanted);
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) return drop(fd);
     relayed += static_cast<std::uint64_t>(count);
     side.held.assign(bytes, static_cast<std::size_t>(count));
+    if (rate != 0) {
+      side.resting = true;
+      loop.call_at(loop.now() + std::chrono::milliseconds(1000 / kSlices), [this, fd] {
+        const auto found = sides.find(fd);
+        if (found == sides.end()) return;
+        found->second.resting = false;
+        watch(fd);
+      });
+    }
     flush(fd);
+  }
+
+  void watch(int fd) {
+    const Side& side = sides[fd];
+    const bool reads = side.held.empty() && !side.resting && !paused;
+    const bool writes = !sides[side.other].held.empty() && !paused;
+    loop.watch(fd, (reads ? ProbeLoop::readable : 0U) | (writes ? ProbeLoop::writable : 0U), {});
   }
 
   // Writes what came from `fd`; while some is held, reads no more of it.
@@ -111,13 +135,8 @@ struct TcpRelay::Impl {
     const auto count = send(side.other, side.held.data(), side.held.size(), MSG_NOSIGNAL);
     if (count < 0 && errno != EAGAIN) return drop(fd);
     if (count > 0) side.held.erase(0, static_cast<std::size_t>(count));
-    const bool other_held = !sides[side.other].held.empty();
-    const unsigned held = side.held.empty() ? 0U : 1U;
-    loop.watch(fd, (held != 0 ? 0U : ProbeLoop::readable) | (other_held ? ProbeLoop::writable : 0U),
-               {});
-    loop.watch(side.other,
-               (other_held ? 0U : ProbeLoop::readable) | (held != 0 ? ProbeLoop::writable : 0U),
-               {});
+    watch(fd);
+    watch(side.other);
   }
 
   void drop(int fd) {
@@ -145,6 +164,17 @@ void TcpRelay::cut() {
     done.set_value();
   });
   done.get_future().wait();
+}
+
+void TcpRelay::hold(bool held) {
+  impl_->loop.post([this, held] {
+    impl_->paused = held;
+    for (const auto& one : impl_->sides) impl_->watch(one.first);
+  });
+}
+
+void TcpRelay::limit(std::size_t bytes_per_second) {
+  impl_->loop.post([this, bytes_per_second] { impl_->rate = bytes_per_second; });
 }
 
 std::uint64_t TcpRelay::connections() const noexcept { return impl_->accepted; }

@@ -3,8 +3,10 @@
 #pragma once
 
 /// \file
-/// A TCP relay on loopback whose connections a test can cut, as a network would.
+/// A TCP relay on loopback whose connections a test can cut, hold up or slow down, as a network
+/// would.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -20,6 +22,10 @@ class TcpRelay {
   std::uint16_t port() const noexcept;
   /// Resets every open connection, both sides. New ones are welcome.
   void cut();
+  /// While held nothing is read of any connection, and nothing passed on.
+  void hold(bool held);
+  /// Bytes a second that each direction of each connection may pass; 0: as many as there are.
+  void limit(std::size_t bytes_per_second);
   std::uint64_t connections() const noexcept;
   std::uint64_t bytes() const noexcept;  ///< relayed so far, both ways
 

@@ -227,6 +227,57 @@ TEST_CASE("the small messages come back as they were", "[protocol][codec]") {
   CHECK(back.cpu_us == 11);
 }
 
+TEST_CASE("what a heartbeat does not tell is unknown, and what it tells comes back as it was",
+          "[protocol][codec]") {
+  Heartbeat beat;
+  beat.seq = 1;
+  const Heartbeat plain = round_trip(beat);
+  CHECK_FALSE(plain.socket);
+  CHECK_FALSE(plain.waits);
+  CHECK_FALSE(plain.failures);
+  CHECK(plain.unacked == 0);
+
+  beat.unsent_bytes = 1;
+  beat.socket = TcpFigures{"[2001:db8::7]:40112", 2, 3, 4, 5, 6};
+  beat.waits = Waits{7, {8, 9, 10, 11, 12, 13ms}};
+  beat.failures = LocalFailures{14, 15, 16};
+  beat.unacked = 17;
+  beat.unacked_age_ms = 18;
+  const Heartbeat back = round_trip(beat);
+  CHECK(back.unsent_bytes == 1);
+  REQUIRE(back.socket);
+  CHECK(back.socket->local == "[2001:db8::7]:40112");
+  CHECK(back.socket->not_sent_bytes == 2);
+  CHECK(back.socket->rtt_us == 3);
+  CHECK(back.socket->retransmits == 4);
+  CHECK(back.socket->peer_window_bytes == 5);
+  CHECK(back.socket->rwnd_limited_us == 6);
+  REQUIRE(back.waits);
+  CHECK(back.waits->host == 7);
+  CHECK(back.waits->probes.dns == 8);
+  CHECK(back.waits->probes.connect == 9);
+  CHECK(back.waits->probes.tls == 10);
+  CHECK(back.waits->probes.first_byte == 11);
+  CHECK(back.waits->probes.receive == 12);
+  CHECK(back.waits->probes.dns_longest == 13ms);
+  REQUIRE(back.failures);
+  CHECK(back.failures->ports == 14);
+  CHECK(back.failures->descriptors == 15);
+  CHECK(back.failures->memory == 16);
+  CHECK(back.unacked == 17);
+  CHECK(back.unacked_age_ms == 18);
+
+  const auto with = [](const std::string& member) {
+    return R"({"type":"heartbeat","seq":1,"items_sent":0,)" + member + '}';
+  };
+  CHECK(decode(with(R"("socket":{},"waits":{"later":[1]},"local_failures":{})")));
+  refused(with(R"("socket":[])"), "expected an object");
+  refused(with(R"("socket":{"rtt_us":-1})"), "unsigned");
+  refused(with(R"("socket":{"local":")" + std::string(65, 'x') + "\"}"), "too long");
+  refused(with(R"("waits":{"dns_longest_ms":9223372036854775807})"), "out of range");
+  refused(with(R"("local_failures":7)"), "expected an object");
+}
+
 TEST_CASE("unknown members are skipped, whatever they hold", "[protocol][codec]") {
   const auto decoded =
       decode(R"({"type":"ack","later":{"a":[1,2,{"b":null}],"c":-1.5e300},"seq":3,"z":"\u00e9"})");

@@ -52,6 +52,38 @@ TEST_CASE("heartbeats leave an interval apart, give or take a tenth", "[protocol
   CHECK(most > 1080ms);
 }
 
+TEST_CASE("a heartbeat says of its sender's socket what the kernel told", "[protocol][heartbeat]") {
+  ConnectionFacts facts;
+  facts.recv_queue_bytes = 1;
+  facts.send_queue_bytes = 2;
+  facts.unsent_bytes = 3;
+  Heartbeat beat;
+  set_socket(beat, facts, 4);
+  CHECK_FALSE(beat.socket);
+  SocketFacts told = socket_of(beat);
+  CHECK_FALSE(told.known);
+  CHECK(told.recv_queue_bytes == 1);
+  CHECK(told.send_queue_bytes == 2);
+  CHECK(told.unsent_bytes == 7);
+
+  facts.measured = true;
+  facts.local = "10.0.0.7:40112";
+  facts.rtt = 40ms;
+  facts.retransmits = 5;
+  facts.peer_window_bytes = 6;
+  facts.rwnd_limited = 8ms;
+  facts.not_sent_bytes = 9;
+  set_socket(beat, facts, 4);
+  told = socket_of(beat);
+  CHECK(told.known);
+  CHECK(told.local == "10.0.0.7:40112");
+  CHECK(told.rtt == 40ms);
+  CHECK(told.retransmits == 5);
+  CHECK(told.peer_window_bytes == 6);
+  CHECK(told.rwnd_limited == 8ms);
+  CHECK(told.not_sent_bytes == 9);
+}
+
 TEST_CASE("the first heartbeat received is answered at once, later ones are not",
           "[protocol][heartbeat]") {
   testing::SeededRandom chance;

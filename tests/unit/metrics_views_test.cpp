@@ -112,6 +112,52 @@ TEST_CASE("agents have series up to a limit, the connected ones first", "[metric
                             "\"targets_slow\"} 1\n"));
 }
 
+TEST_CASE("an agent's waits, failures and both ends of its connection are series",
+          "[metrics][diagnosis]") {
+  MasterFigures figures;
+  AgentSnapshot agent;
+  agent.name = "a";
+  agent.connected = true;
+  agent.slots = 64;
+  agent.slots_busy = 60;
+  agent.waiting_for_host = 7;
+  agent.waits = ProbeWaits{1, 2, 3, 4, 5, std::chrono::milliseconds(6)};
+  agent.failures = LocalFailures{8, 9, 10};
+  agent.connection.recv_queue_bytes = 11;
+  agent.connection.send_queue_bytes = 12;
+  agent.connection.unsent_bytes = 13;
+  agent.agent_socket.emplace().recv_queue_bytes = 14;
+  agent.agent_socket->send_queue_bytes = 15;
+  agent.stalled = std::chrono::milliseconds(1500);
+  figures.agents.push_back(agent);
+  agent.name = "older";  // it tells nothing of these
+  agent.waits.reset();
+  agent.failures.reset();
+  agent.agent_socket.reset();
+  figures.agents.push_back(agent);
+  figures.status.agents_diagnosed[0] = 2;
+  figures.status.store_waits = std::chrono::milliseconds(2500);
+  const std::string text = text_of(std::move(figures));
+  for (const char* const sample :
+       {R"(probekit_agent_slots{agent="a"} 64)", R"(probekit_agent_slots_busy{agent="a"} 60)",
+        R"(probekit_agent_waiting{agent="a",for="host"} 7)",
+        R"(probekit_agent_waiting{agent="a",for="dns"} 1)",
+        R"(probekit_agent_waiting{agent="a",for="receive"} 5)",
+        R"(probekit_agent_local_failures_total{agent="a",resource="descriptors"} 9)",
+        R"(probekit_agent_recv_queue_bytes{agent="a",end="master"} 11)",
+        R"(probekit_agent_recv_queue_bytes{agent="a",end="agent"} 14)",
+        R"(probekit_agent_send_queue_bytes{agent="a",end="master"} 25)",
+        R"(probekit_agent_send_queue_bytes{agent="a",end="agent"} 15)",
+        R"(probekit_agent_stalled_seconds{agent="a"} 1.5)",
+        R"(probekit_agents_diagnosed{verdict="healthy"} 2)",
+        R"(probekit_store_waits_seconds 2.5)"}) {
+    CHECK_THAT(text, Contains(std::string{sample} + '\n'));
+  }
+  CHECK_THAT(text, !Contains(R"(probekit_agent_waiting{agent="older")"));
+  CHECK_THAT(text, !Contains(R"(probekit_agent_local_failures_total{agent="older")"));
+  CHECK_THAT(text, !Contains(R"(probekit_agent_recv_queue_bytes{agent="older",end="agent"})"));
+}
+
 TEST_CASE("more kinds than are told apart count as other", "[metrics]") {
   ResultCounters counters;
   for (std::size_t i = 0; i < ResultCounters::kKindsMax + 5; ++i) {

@@ -88,6 +88,38 @@ class Recorder final : public TaskObserver {
   std::size_t bursts_ = 0;
 };
 
+/// A runner that never answers, and tells what it is told to.
+class TellingProber final : public Prober {
+ public:
+  class Runner final : public ProbeRunner {
+   public:
+    void start(std::uint64_t, std::string_view, const ProbeOptions&) override { ++running_; }
+    void cancel(std::uint64_t) override { --running_; }
+    void tell(ProbeWaits& waits, LocalFailures& failures) const override {
+      waits.dns += static_cast<std::uint64_t>(running_);
+      waits.tls += static_cast<std::uint64_t>(2 * running_);
+      waits.dns_longest = std::max(waits.dns_longest, milliseconds{10 * running_});
+      failures.ports += 3;
+    }
+
+   private:
+    int running_ = 0;
+  };
+
+  const ProbeKind& kind() const noexcept override { return kind_; }
+  std::unique_ptr<ProbeRunner> make_runner(ProbeLoop&, const ProbeEnvironment&,
+                                           ProbeSink&) const override {
+    return std::make_unique<Runner>();
+  }
+
+ private:
+  const ProbeKind kind_ = [] {
+    ProbeKind kind;
+    kind.name = "fake";
+    return kind;
+  }();
+};
+
 /// An executor with a scripted prober of kind "fake".
 struct Bench {
   Bench(ProbeExecutorOptions options, testing::ProbeScript script) : executor(std::move(options)) {
@@ -142,6 +174,21 @@ ProbeSpec spec(std::string target) {
   ProbeSpec made;
   made.target = std::move(target);
   return made;
+}
+
+TEST_CASE("what probes wait for is what the runners of all threads tell", "[executor][diagnosis]") {
+  Recorder recorder;
+  ProbeExecutor executor{sized(8, 2)};
+  executor.add(std::make_unique<TellingProber>());
+  executor.start(&recorder);
+  REQUIRE(executor.submit(tasks(1, 8)).empty());
+  run_until([&] { return executor.facts().waits.dns == 7; });  // one slot is for `high` only
+  const ProbeExecutorFacts facts = executor.facts();
+  CHECK(facts.waits.tls == 14);
+  CHECK(facts.waits.dns_longest == milliseconds{40});  // of the thread whose runner says most
+  CHECK(facts.failures.ports == 6);
+  CHECK(facts.failures.total() == 6);
+  executor.stop();
 }
 
 TEST_CASE("every task is reported once, from several threads", "[probe][executor]") {

@@ -375,6 +375,35 @@ TEST_CASE("a task stays its lost agent's until the deadline when no other attemp
   CHECK(has(lines, R"("reason":"agent_lost","attempts":1,"diagnosis":"agent a was lost)"));
 }
 
+TEST_CASE("a task that expires tells what the master had found", "[store][time]") {
+  World world{options_of(100, 100, 1)};
+  auto options = probe_options();
+  options->deadline = 60s;
+  const BatchId waiting = world.import(1, "w", options, "b");
+  const BatchId held = world.import(1, "h", options, "a");
+  const BatchId lost = world.import(1, "l", options, "c");
+  world.lease(world.session("a"), 5);
+  const SessionId leaver = world.session("c");
+  world.lease(leaver, 5);
+  world.table.lose_session(world.now, {leaver, 0ms, "network_stalled: no byte came"});
+  CHECK(has(world.lines(lost),
+            "\"diagnosis\":\"1 agent was lost with it in hand, the last of them c "
+            "(network_stalled: no byte came)\""));
+  world.table.explain("targets_slow: all slots wait");
+  world.session("b");
+  world.advance(61s);
+  world.tick();
+  CHECK(has(world.lines(waiting),
+            "no agent took it before its deadline; 2 agents were connected "
+            "then; targets_slow: all slots wait\""));
+  CHECK(has(world.lines(held), "no result came before its deadline; targets_slow: all slots wait"));
+  world.table.explain("");
+  const BatchId later = world.import(1, "x", options, "b");
+  world.advance(61s);
+  world.tick();
+  CHECK(has(world.lines(later), "2 agents were connected then\""));
+}
+
 TEST_CASE("after attempts_max agents lost with it in hand a task expires", "[store][session]") {
   World world{options_of(100, 100, 3)};
   const BatchId batch = world.import(1);

@@ -285,9 +285,26 @@
 
   const words = (name) => String(name).replace(/_/g, ' ');
 
+  const kStands = ['no_agents', 'store_full', 'agent_not_reading', 'network_stalled'];
+
   function toneOf(verdict) {
     if (verdict === 'healthy') return 'good';
-    return verdict === 'no_agents' || verdict === 'store_full' ? 'bad' : 'warn';
+    return kStands.includes(verdict) ? 'bad' : 'warn';
+  }
+
+  function bytes(value) {
+    if (value < 10240) return count(value) + ' B';
+    return value < 10485760 ? count(Math.round(value / 1024)) + ' KiB' : count(Math.round(value / 1048576)) + ' MiB';
+  }
+
+  // Both ends of an agent's connection, as netstat shows them.
+  function queues(connection) {
+    const end = (where, socket) => where + ': Recv-Q ' + bytes(socket.recv_queue_bytes) + ', Send-Q ' +
+      bytes(socket.send_queue_bytes) + ', unsent ' + bytes(socket.unsent_bytes) +
+      (socket.rtt_us ? ', round trip ' + micros(socket.rtt_us) : '');
+    return [end('master', connection), connection.agent ? end('agent', connection.agent) : '',
+      connection.agent && connection.agent.local && !connection.direct ? 'a proxy, or a translation of addresses, is between' : '']
+      .filter(Boolean).join('\n');
   }
 
   // ---------------------------------------------------------------- the API
@@ -535,7 +552,8 @@
       {id: 'expired', label: 'Expired', value: count(ledger.expired), tone: ledger.expired ? 'warn' : ''},
       {id: 'cancelled', label: 'Cancelled', value: count(ledger.cancelled)},
       {id: 'rate', label: 'Results', value: rate(perSecond), plot: donePlot},
-      {id: 'store', label: 'Store p99', value: micros(status.store_latency.p99_us)},
+      {id: 'store', label: 'Store p99', value: micros(status.store_latency.p99_us),
+        tone: status.diagnosis.verdict.startsWith('store_') ? 'warn' : ''},
       {id: 'lag', label: 'Loop lag', value: micros(lag), tone: lag > 100000 ? 'warn' : ''},
     ]);
   }
@@ -576,6 +594,7 @@
     setText(more, [agent.version, agent.connection.peer, ...tags].filter(Boolean).join(' · '));
     const [state, why] = cells[1].firstChild.children;
     setChip(state.firstChild, agent.connected ? words(agent.diagnosis.verdict) : 'disconnected', tone);
+    state.title = agent.connected ? queues(agent.connection) : '';
     setText(state.lastChild, agent.draining ? 'draining' : '');
     setText(why, agent.connected ? (agent.diagnosis.verdict === 'healthy' ? '' : agent.diagnosis.text)
       : agent.last_disconnect ? diagnosisText(agent.last_disconnect.diagnosis) : '');

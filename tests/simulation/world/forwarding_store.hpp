@@ -59,6 +59,7 @@ class ForwardingStore : public TaskStore {
                  Completion<std::uint64_t> done) override {
     store_->give_back(session, std::move(tasks), std::move(done));
   }
+  void explain(std::string diagnosis) override { store_->explain(std::move(diagnosis)); }
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
     store_->lose_session(loss, std::move(done));
   }

@@ -57,6 +57,7 @@ void MasterNode::boot() {
   options.executor = std::make_shared<WorldExecutor>(world_);
   core_ = std::make_shared<MasterCore>(late_, std::move(options));
   core_->cpu_time = [this] { return std::chrono::duration_cast<microseconds>(world_.now()) / 10; };
+  core_->loop_cpu_time = core_->cpu_time;
   std::string id;
   stored_->facts([&](const Expected<StoreFacts>& facts) { id = facts->id; });
   fleet_ = std::make_unique<Fleet>(core_, loop, id);
