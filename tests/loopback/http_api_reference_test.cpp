@@ -748,6 +748,20 @@ Checks members(const std::string& path, const std::vector<std::string>& names,
   return checks;
 }
 
+Checks connection_members() {
+  Checks checks;
+  for (const char* name : {"peer", "rtt_us", "recv_queue_bytes", "send_queue_bytes", "unsent_bytes",
+                           "retransmits", "last_received_ms", "stalled_ms", "peer_window_bytes",
+                           "rwnd_limited_us", "not_sent_bytes", "direct", "agent"}) {
+    checks[name] = [name](Served& it) {
+      const json::Value agent = it.world.get("/v1/agents/here").json();
+      CHECK(agent.find("connection")->find(name) != nullptr);
+      CHECK(agent.find("connection")->as_object()->size() == 13);
+    };
+  }
+  return checks;
+}
+
 Checks absences() {
   return {
       {"kind tcp",
@@ -794,8 +808,43 @@ TEST_CASE("every row of the reference of the HTTP API holds", "[api][reference][
       {"status member",
        members("/v1/status",
                {"version", "name", "store", "store_id", "draining", "ledger", "agents_connected",
-                "limits", "api", "newcomers", "loop_lags", "store_latency", "results", "diagnosis"},
+                "limits", "api", "newcomers", "loop_lags", "store_latency", "loop_cpu",
+                "agents_diagnosed", "results", "diagnosis"},
                {})},
+      {"agent member", members("/v1/agents/here",
+                               {"name",
+                                "instance",
+                                "tags",
+                                "kinds",
+                                "version",
+                                "master",
+                                "connected",
+                                "draining",
+                                "session",
+                                "credit",
+                                "credit_high",
+                                "credit_other",
+                                "queued",
+                                "in_flight",
+                                "rates",
+                                "agent_clock_offset_ms",
+                                "heartbeat_rtt_us",
+                                "heartbeat_age_ms",
+                                "heartbeat_gap_max_ms",
+                                "loop_lag_us",
+                                "slots",
+                                "slots_busy",
+                                "cpu_cores",
+                                "queue_age_ms",
+                                "unacked",
+                                "unacked_age_ms",
+                                "waits",
+                                "local_failures",
+                                "connection",
+                                "diagnosis",
+                                "last_disconnect"},
+                               {})},
+      {"connection member", connection_members()},
   };
   const std::vector<TableRow> rows = table_rows(kRoot / "docs" / "api.md");
   CHECK(rows.size() > 80);
