@@ -295,6 +295,7 @@ struct AgentSnapshot {
   std::size_t in_flight = 0;    ///< leased to it
   double tasks_per_second = 0;  ///< results, over the last 10 s
   std::uint64_t results = 0;    ///< of all its sessions, repeated ones included
+  /// Of its wall clock as it was when the agent started.
   std::int64_t clock_offset_ms = 0;
   std::chrono::microseconds heartbeat_rtt{0};
   std::chrono::milliseconds heartbeat_age{0};      ///< since the last one arrived

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/unstepped_clock.hpp"
 #include "probekit/version.hpp"
 
 namespace probekit {
@@ -64,7 +65,8 @@ AgentOptions AgentCore::completed(AgentOptions options) {
   require(options.backoff_max >= options.backoff_min, "backoff_max: at least backoff_min");
   options.backoff_min = std::min(options.backoff_min, kWaitMax);
   options.backoff_max = std::min(options.backoff_max, kWaitMax);
-  if (!options.clock) options.clock = system_clock();
+  // Not one that steps: what it tells before and after, the master would move by one offset.
+  options.clock = make_unstepped_clock(options.clock ? options.clock : system_clock());
   if (!options.random) options.random = system_random();
   return options;
 }

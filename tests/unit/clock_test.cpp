@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/unstepped_clock.hpp"
 #include "probekit/testing/manual_clock.hpp"
 #include "support/catch.hpp"
 
@@ -113,6 +114,20 @@ TEST_CASE("a manual clock moves only when told", "[clock][testing]") {
   CHECK(clock.steady_now() - steady == std::chrono::milliseconds(1500));
   CHECK(clock.system_now() - system == std::chrono::milliseconds(-58500));
   CHECK_THROWS_AS(clock.advance(std::chrono::nanoseconds(-1)), std::invalid_argument);
+}
+
+TEST_CASE("an unstepped clock goes on from where it was when the wall clock is set", "[clock]") {
+  const auto set = std::make_shared<testing::ManualClock>();
+  const auto clock = make_unstepped_clock(set);
+  const SystemTime system = set->system_now();
+  CHECK(clock->system_now() == system);
+  for (const auto step : {std::chrono::hours(-2), std::chrono::hours(3)}) {
+    set->step_system(step);
+    CHECK(clock->system_now() == system);
+  }
+  set->advance(std::chrono::milliseconds(1500));
+  CHECK(clock->system_now() - system == std::chrono::milliseconds(1500));
+  CHECK(clock->steady_now() == set->steady_now());
 }
 
 }  // namespace
