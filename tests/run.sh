@@ -4,7 +4,7 @@
 #
 # tests/run.sh [dev|fast|asan|tsan|clang|fuzz [SECONDS]|all]...: installs what the tests need, builds, runs them.
 #   dev    everything, the default
-#   fast   dev without long scenarios, consumers and benchmarks
+#   fast   dev without long scenarios, faults, consumers and benchmarks
 #   asan   everything that runs our code, under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan   what has threads, under ThreadSanitizer
 #   clang  builds by Clang, warnings as errors
@@ -19,7 +19,7 @@ builds=${PROBEKIT_BUILD_DIR:-$root/build}
 sh "$root/cmake/install_packages.sh" \
   g++ cmake ninja-build pkg-config ccache libasio-dev libwebsocketpp-dev rapidjson-dev \
   libcurl4-openssl-dev libssl-dev libc-ares-dev libmicrohttpd-dev libcli11-dev catch2 \
-  mandoc groff-base nginx-light nsd openssl curl perl procps iproute2 ca-certificates binutils \
+  mandoc groff-base nginx-light nsd openssl curl perl procps iproute2 nftables faketime ca-certificates binutils \
   prometheus prometheus-blackbox-exporter chromium chromium-driver
 
 if command -v ccache >/dev/null; then
@@ -60,21 +60,21 @@ while [ $# -gt 0 ]; do
   case $preset in
     dev)
       build dev
-      run dev -j 2 -LE 'incident|consumer|benchmark'
+      run dev -j 2 -LE 'incident|faults|consumer|benchmark'
       # These measure time or use the whole machine: one at a time.
-      run dev -j 1 -L 'incident|consumer|benchmark'
+      run dev -j 1 -L 'incident|faults|consumer|benchmark'
       ;;
     fast)
       # What needs neither long scenarios nor other builds.
       build dev
-      run dev -j 2 -LE 'incident|consumer|benchmark'
+      run dev -j 2 -LE 'incident|faults|consumer|benchmark'
       ;;
     asan)
       build asan
       # A small quarantine, so that tests of memory bounds measure us. One test runs out of
       # descriptors, which UBSan needs to look at types.
       export ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=1 UBSAN_OPTIONS=print_stacktrace=1
-      run asan -j 2 -LE 'incident|consumer|benchmark' -E 'without descriptors'
+      run asan -j 2 -LE 'incident|faults|consumer|benchmark' -E 'without descriptors'
       run asan -j 1 -L incident
       ;;
     tsan)

@@ -51,11 +51,18 @@ void MasterProcess::wait_for_agents(std::size_t count) const {
 }
 
 AgentProcess::AgentProcess(const std::string& name, const std::string& master_url,
-                           std::vector<std::string> flags) {
-  process_ = std::make_unique<Process>(joined({program("probekit-agent"), "--name", name,
-                                               "--master", master_url, "--allow", "127.0.0.0/8"},
-                                              flags),
-                                       folder_.path());
+                           std::vector<std::string> flags,
+                           const std::vector<std::string>& environment) {
+  std::vector<std::string> command;
+  if (!environment.empty()) {
+    command = environment;
+    command.insert(command.begin(), "/usr/bin/env");
+  }
+  for (const auto& word :
+       {program("probekit-agent"), std::string{"--name"}, name, std::string{"--master"}, master_url,
+        std::string{"--allow"}, std::string{"127.0.0.0/8"}})
+    command.push_back(word);
+  process_ = std::make_unique<Process>(joined(std::move(command), flags), folder_.path());
 }
 
 void AgentProcess::wait_until_connected(std::chrono::milliseconds timeout) {

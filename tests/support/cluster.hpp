@@ -45,9 +45,10 @@ class MasterProcess {
 
 class AgentProcess {
  public:
-  /// Loopback targets allowed, and the flags given.
+  /// Loopback targets allowed, and the flags given; `environment` is `NAME=VALUE` of its own.
   AgentProcess(const std::string& name, const std::string& master_url,
-               std::vector<std::string> flags = {});
+               std::vector<std::string> flags = {},
+               const std::vector<std::string>& environment = {});
 
   Process& process() noexcept { return *process_; }
   /// Until it was welcomed once more.

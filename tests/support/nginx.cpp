@@ -16,11 +16,11 @@
 namespace probekit::test {
 namespace {
 
-bool accepts(std::uint16_t port) {
+bool accepts(std::uint16_t port, const std::string& host = "127.0.0.1") {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
   address.sin_port = htons(port);
   const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   close(fd);
@@ -52,8 +52,8 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
   }
 }
 
-void stop(Process& process) {
-  process.signal(SIGTERM);
+void end(Process& process) {
+  if (process.running()) process.signal(SIGTERM);
   process.wait(std::chrono::seconds{5});
 }
 
@@ -76,15 +76,16 @@ ShippedNginx::ShippedNginx(const ShippedNginxOptions& options)
   run_until([this] { return accepts(agents_port_) && accepts(api_port_); });
 }
 
-ShippedNginx::~ShippedNginx() { stop(*process_); }
+ShippedNginx::~ShippedNginx() { end(*process_); }
 
 std::string ShippedNginx::errors() const { return read(folder_.path() + "/error.log"); }
 
-Nginx::Nginx(const NginxOptions& options) : port_(free_port()) {
+Nginx::Nginx(const NginxOptions& options) : address_(options.address), port_(free_port()) {
   const auto seconds = std::to_string(options.send_timeout_seconds) + "s";
   std::ofstream conf{folder_.path() + "/nginx.conf"};
-  conf << kHead << "  upstream master { server 127.0.0.1:" << options.upstream_port << "; }\n"
-       << "  server {\n    listen 127.0.0.1:" << port_ << ";\n    location /ws {\n"
+  conf << options.main << kHead << "  upstream master { server 127.0.0.1:" << options.upstream_port
+       << "; }\n"
+       << "  server {\n    listen " << address_ << ':' << port_ << ";\n    location /ws {\n"
        << "      proxy_pass http://master" << (options.strip_path ? "/" : "") << ";\n"
        << "      proxy_http_version 1.1;\n      proxy_set_header Upgrade $http_upgrade;\n"
        << "      proxy_set_header Connection upgrade;\n      proxy_set_header Host $host;\n"
@@ -92,13 +93,26 @@ Nginx::Nginx(const NginxOptions& options) : port_(free_port()) {
        << "      proxy_send_timeout " << seconds << ";\n    }\n"
        << options.locations << "  }\n}\n";
   conf.close();
-  process_ = start_nginx(folder_.path());
-  run_until([this] { return accepts(port_); });
+  start();
 }
 
-Nginx::~Nginx() { stop(*process_); }
+Nginx::~Nginx() { stop(); }
 
-std::string Nginx::url() const { return "ws://127.0.0.1:" + std::to_string(port_) + "/ws"; }
+void Nginx::start() {
+  process_ = start_nginx(folder_.path());
+  run_until([this] { return accepts(port_, address_); });
+}
+
+void Nginx::stop() { end(*process_); }
+
+void Nginx::kill() {
+  const auto workers = children(process_->pid());
+  process_->signal(SIGKILL);
+  process_->wait(std::chrono::seconds{5});
+  for (const pid_t worker : workers) ::kill(worker, SIGKILL);
+}
+
+std::string Nginx::url() const { return "ws://" + address_ + ':' + std::to_string(port_) + "/ws"; }
 
 std::string Nginx::errors() const { return read(folder_.path() + "/error.log"); }
 

@@ -18,7 +18,9 @@ struct NginxOptions {
   std::uint16_t upstream_port = 0;  ///< the master's agents port
   bool strip_path = false;       ///< `proxy_pass http://upstream/;`: the master sees another path
   int send_timeout_seconds = 5;  ///< send_timeout and proxy_send_timeout
-  std::string locations{};       ///< more of them, as nginx.conf has them
+  std::string address = "127.0.0.1";  ///< to listen on
+  std::string main{};                 ///< directives before any block, as nginx.conf has them
+  std::string locations{};            ///< more of them, as nginx.conf has them
 };
 
 /// docs/nginx.conf as it is shipped, filled in.
@@ -57,9 +59,16 @@ class Nginx {
   /// What it logged as errors.
   std::string errors() const;
   void reload();
+  /// By SIGKILL, and its workers too, which would go on alone.
+  void kill();
+  /// By SIGTERM: it ends its connections.
+  void stop();
+  /// Again, on the same port, after kill() or stop().
+  void start();
   pid_t pid() const noexcept { return process_->pid(); }
 
  private:
+  std::string address_;
   TemporaryFolder folder_;
   std::uint16_t port_;
   std::unique_ptr<Process> process_;

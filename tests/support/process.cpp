@@ -193,6 +193,17 @@ std::chrono::microseconds cpu_time(pid_t pid) {
 std::size_t resident_bytes(pid_t pid) { return status_number(pid, "VmRSS") * 1024; }
 std::size_t thread_count(pid_t pid) { return status_number(pid, "Threads"); }
 
+std::size_t descriptor_count(pid_t pid) {
+  const std::filesystem::directory_iterator all{proc_path(pid, "fd")};
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+std::vector<pid_t> children(pid_t pid) {
+  const auto id = std::to_string(pid);
+  std::ifstream file{"/proc/" + id + "/task/" + id + "/children"};
+  return {std::istream_iterator<pid_t>(file), {}};
+}
+
 std::optional<std::size_t> receive_queue_bytes(pid_t pid, std::uint16_t remote_port) {
   const auto inodes = socket_inodes(pid);
   std::ifstream table{"/proc/net/tcp"};

@@ -67,6 +67,10 @@ std::chrono::microseconds cpu_time(pid_t pid);
 /// Resident memory in bytes, from /proc.
 std::size_t resident_bytes(pid_t pid);
 std::size_t thread_count(pid_t pid);
+/// Open descriptors.
+std::size_t descriptor_count(pid_t pid);
+/// The processes it started.
+std::vector<pid_t> children(pid_t pid);
 
 /// Bytes in the receive queue of the process's connection to that port of IPv4, from /proc/net/tcp;
 /// nothing when there is no such connection.

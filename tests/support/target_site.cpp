@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <mutex>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -26,6 +27,9 @@ struct TargetSite::Impl {
   std::uint16_t port = 0;
   std::atomic<std::uint64_t> requests{0};
   std::unordered_map<int, Client> clients;
+  mutable std::mutex asked_mutex;
+  std::unordered_map<std::string, std::uint32_t> asked;  // by request line; under asked_mutex
+  std::size_t asked_again = 0;                           // likewise
   std::thread thread;
 
   Impl() {
@@ -68,8 +72,14 @@ struct TargetSite::Impl {
     client.request.append(bytes, static_cast<std::size_t>(count));
     if (client.request.find("\r\n\r\n") == std::string::npos) return;
     ++requests;
+    remember(client.request.substr(0, client.request.find('\r')));
     answer(fd, client.request.substr(0, client.request.find_first_of("?\r")));
     client.request.clear();
+  }
+
+  void remember(const std::string& line) {
+    const std::lock_guard<std::mutex> lock{asked_mutex};
+    if (++asked[line] == 2) ++asked_again;
   }
 
   // `line` is "GET /path" or "GET /path HTTP/1.1".
@@ -112,5 +122,9 @@ std::string TargetSite::url(const std::string& path) const {
 }
 std::uint16_t TargetSite::port() const noexcept { return impl_->port; }
 std::uint64_t TargetSite::requests() const noexcept { return impl_->requests; }
+std::size_t TargetSite::asked_again() const {
+  const std::lock_guard<std::mutex> lock{impl_->asked_mutex};
+  return impl_->asked_again;
+}
 
 }  // namespace probekit::test

@@ -8,6 +8,7 @@
 /// another.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +27,8 @@ class TargetSite {
   std::string url(const std::string& path) const;
   std::uint16_t port() const noexcept;
   std::uint64_t requests() const noexcept;
+  /// How many URLs were asked for more than once.
+  std::size_t asked_again() const;
 
  private:
   struct Impl;

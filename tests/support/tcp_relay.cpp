@@ -22,6 +22,9 @@
 namespace probekit::test {
 namespace {
 
+// Of one direction, on its way: what fits into a long fat pipe.
+constexpr std::size_t kDelayedMax = 4 * 1024 * 1024;
+
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -36,7 +39,10 @@ struct TcpRelay::Impl {
   // One direction's source: what was read from it and not yet written to the other side.
   struct Side {
     int other = -1;
+    std::uint64_t serial = 0;  // descriptors come back
     std::string held;
+    std::size_t delayed = 0;  // bytes that are not held yet
+    bool ended = false;
     bool resting = false;  // for the sake of the limit
   };
 
@@ -44,6 +50,8 @@ struct TcpRelay::Impl {
   int listener = -1;
   std::uint16_t port = 0;
   std::uint16_t upstream = 0;
+  std::chrono::milliseconds delay;
+  std::uint64_t last_serial = 0;
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> relayed{0};
   std::map<int, Side> sides;
@@ -51,7 +59,8 @@ struct TcpRelay::Impl {
   std::size_t rate = 0;
   std::thread thread;
 
-  explicit Impl(std::uint16_t upstream_port) : upstream(upstream_port) {
+  Impl(std::uint16_t upstream_port, std::chrono::milliseconds wait)
+      : upstream(upstream_port), delay(wait) {
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     auto address = loopback(0);
     socklen_t length = sizeof address;
@@ -90,6 +99,7 @@ struct TcpRelay::Impl {
   void add(int fd, int other) {
     fcntl(fd, F_SETFL, O_NONBLOCK);
     sides[fd].other = other;
+    sides[fd].serial = ++last_serial;
     loop.watch(fd, ProbeLoop::readable, [this, fd](unsigned events) {
       if ((events & ProbeLoop::writable) != 0) flush(sides[fd].other);
       if (sides.count(fd) != 0 && (events & ~unsigned{ProbeLoop::writable}) != 0) pump(fd);
@@ -98,17 +108,14 @@ struct TcpRelay::Impl {
 
   void pump(int fd) {
     auto& side = sides[fd];
-    if (!side.held.empty() || side.resting || paused) return;
+    if (!wants_more(side)) return;
     char bytes[65536];
     constexpr std::size_t kSlices = 20;  // a second
     const std::size_t wanted =
         rate == 0 ? sizeof bytes : std::min(sizeof bytes, std::max<std::size_t>(1, rate / kSlices));
     const auto count = read(fd, bytes, wanted);
     if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) return drop(fd);
-    relayed += static_cast<std::uint64_t>(count);
-    side.held.assign(bytes, static_cast<std::size_t>(count));
-    if (rate != 0) {
+    if (rate != 0 && count > 0) {
       side.resting = true;
       loop.call_at(loop.now() + std::chrono::milliseconds(1000 / kSlices), [this, fd] {
         const auto found = sides.find(fd);
@@ -117,14 +124,42 @@ struct TcpRelay::Impl {
         watch(fd);
       });
     }
+    if (delay.count() > 0) return pump_later(fd, std::string(bytes, bytes + std::max(count, 0L)));
+    if (count <= 0) return drop(fd);
+    relayed += static_cast<std::uint64_t>(count);
+    side.held.assign(bytes, static_cast<std::size_t>(count));
     flush(fd);
+  }
+
+  // Empty: its end.
+  void pump_later(int fd, std::string bytes) {
+    auto& side = sides[fd];
+    relayed += bytes.size();
+    side.delayed += bytes.size();
+    side.ended = bytes.empty();
+    watch(fd);
+    loop.call_at(loop.clock_now() + delay,
+                 [this, fd, serial = side.serial, bytes = std::move(bytes)] {
+                   const auto found = sides.find(fd);
+                   if (found == sides.end() || found->second.serial != serial) return;
+                   if (bytes.empty()) return drop(fd);
+                   found->second.delayed -= bytes.size();
+                   found->second.held += bytes;
+                   flush(fd);
+                 });
+  }
+
+  bool wants_more(const Side& side) const {
+    return side.held.empty() && side.delayed < kDelayedMax && !side.ended && !side.resting &&
+           !paused;
   }
 
   void watch(int fd) {
     const Side& side = sides[fd];
-    const bool reads = side.held.empty() && !side.resting && !paused;
     const bool writes = !sides[side.other].held.empty() && !paused;
-    loop.watch(fd, (reads ? ProbeLoop::readable : 0U) | (writes ? ProbeLoop::writable : 0U), {});
+    loop.watch(fd,
+               (wants_more(side) ? ProbeLoop::readable : 0U) | (writes ? ProbeLoop::writable : 0U),
+               {});
   }
 
   // Writes what came from `fd`; while some is held, reads no more of it.
@@ -152,7 +187,10 @@ struct TcpRelay::Impl {
   }
 };
 
-TcpRelay::TcpRelay(std::uint16_t upstream_port) : impl_(std::make_unique<Impl>(upstream_port)) {}
+TcpRelay::TcpRelay(std::uint16_t upstream_port)
+    : TcpRelay(upstream_port, std::chrono::milliseconds{0}) {}
+TcpRelay::TcpRelay(std::uint16_t upstream_port, std::chrono::milliseconds delay)
+    : impl_(std::make_unique<Impl>(upstream_port, delay)) {}
 TcpRelay::~TcpRelay() = default;
 
 std::uint16_t TcpRelay::port() const noexcept { return impl_->port; }

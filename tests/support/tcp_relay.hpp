@@ -3,9 +3,10 @@
 #pragma once
 
 /// \file
-/// A TCP relay on loopback whose connections a test can cut, hold up or slow down, as a network
-/// would.
+/// A TCP relay on loopback whose connections a test can cut, hold up, slow down or keep waiting, as
+/// a network would.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,8 @@ namespace probekit::test {
 class TcpRelay {
  public:
   explicit TcpRelay(std::uint16_t upstream_port);
+  /// Each byte, and each end, arrives so much later than it came, in both directions.
+  TcpRelay(std::uint16_t upstream_port, std::chrono::milliseconds delay);
   ~TcpRelay();
   TcpRelay(const TcpRelay&) = delete;
   TcpRelay& operator=(const TcpRelay&) = delete;

@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+#include "faults/report.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "support/catch.hpp"
+
+namespace probekit::test {
+namespace {
+
+// A cell ends at a bar, a row at a newline.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+}  // namespace
+
+void add_row(const FaultRow& row) {
+  char recovered[32] = "-";
+  if (row.recovered >= 0) std::snprintf(recovered, sizeof recovered, "%.1f", row.recovered);
+  const char* const named = std::getenv("PROBEKIT_FAULTS_REPORT");
+  std::ofstream file{named != nullptr ? named : PROBEKIT_FAULTS_REPORT_DEFAULT, std::ios::app};
+  file << "| " << cell(row.fault) << " | " << row.tasks << " | " << row.done << " | "
+       << cell(row.expired) << " | " << row.run_twice << " | " << row.recorded_twice << " | "
+       << row.lost << " | " << recovered << " | " << cell(row.program_said) << " |\n"
+       << std::flush;
+  if (!file) FAIL("the report cannot be written");
+}
+
+}  // namespace probekit::test
