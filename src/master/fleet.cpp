@@ -248,7 +248,7 @@ void Fleet::refuse_name(Link& link) {
   link.record_ = nullptr;
   link.session_.reject(
       "name_in_use",
-      "another living agent is called `" + name + "`; start this one with a --name of its own",
+      "another living agent is called `" + name + "`",
       seconds{5 + static_cast<std::int64_t>(core_->options.random->below(10))});
   process(link);
 }

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <future>
 
 #include "faults/scenario.hpp"
 #include "support/catch.hpp"
@@ -84,6 +85,10 @@ TEST_CASE("a master without descriptors serves whom it has, and says why no more
   const auto before = limit_descriptors(master.process(), 3);
   AgentProcess second{"second", nginx.url(), agent_flags()};
   const auto line = expect_log(master.process(), "accepting waits");
+  auto waiting = std::async(std::launch::async, [url = master.api_url()] {
+    return ApiClient{url}.get("/v1/status").status;
+  });
+  const auto at_api = expect_log(master.process(), "cannot accept a connection");
   // The first works on.
   const auto requests = site.requests();
   run_until([&] { return site.requests() > requests + 500; });
@@ -91,8 +96,10 @@ TEST_CASE("a master without descriptors serves whom it has, and says why no more
   const Stopwatch since;
   second.wait_until_connected(35s);
   const double recovered = since.seconds();
+  CHECK(waiting.get() == 200);
   conclude(master.api(), batch, kTasks, site, {&first, &second},
-           {"master out of descriptors", said("master", line), recovered});
+           {"master out of descriptors", said("master", line) + "; " + said("master", at_api),
+            recovered});
   CHECK(log_lines(first.process(), "disconnected").size() == 1);
 }
 

@@ -40,7 +40,7 @@ TEST_CASE("the tasks of an agent killed in an import are done by another", "[fau
 }
 
 TEST_CASE("an import goes on once a killed nginx is there again", "[faults]") {
-  MasterProcess master{master_flags()};
+  MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
   AgentProcess agent{"agent", nginx.url(), agent_flags()};
@@ -59,6 +59,7 @@ TEST_CASE("an import goes on once a killed nginx is there again", "[faults]") {
   conclude(master.api(), batch, kTasks, site, {&agent},
            {"`kill -9` of nginx and its workers, then a new one", disconnect_said("agent", line),
             recovered});
+  CHECK(site.asked_again() == 0);
 }
 
 }  // namespace probekit::test

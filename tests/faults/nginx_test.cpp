@@ -13,7 +13,7 @@ namespace probekit::test {
 using namespace std::chrono_literals;
 
 TEST_CASE("a reload of nginx costs nobody a connection", "[faults]") {
-  MasterProcess master{master_flags()};
+  MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
   AgentProcess agent{"agent", nginx.url(), agent_flags()};
@@ -32,10 +32,11 @@ TEST_CASE("a reload of nginx costs nobody a connection", "[faults]") {
   // But for the end of its drain.
   CHECK(log_lines(agent.process(), "disconnected").size() == 1);
   CHECK(log_lines(master.process(), "agent disconnected").size() == 1);
+  CHECK(site.asked_again() == 0);
 }
 
 TEST_CASE("an import survives a reload that ends connections", "[faults]") {
-  MasterProcess master{master_flags()};
+  MasterProcess master{master_flags(kLongGrace)};
   NginxOptions options;
   options.upstream_port = master.agents_port();
   options.main = "worker_shutdown_timeout 1s;\n";
@@ -54,10 +55,11 @@ TEST_CASE("an import survives a reload that ends connections", "[faults]") {
   conclude(master.api(), batch, kTasks, site, {&agent},
            {"`nginx -s reload` with `worker_shutdown_timeout 1s`", disconnect_said("agent", line),
             recovered});
+  CHECK(site.asked_again() == 0);
 }
 
 TEST_CASE("an import survives a restart of nginx", "[faults]") {
-  MasterProcess master{master_flags()};
+  MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
   AgentProcess agent{"agent", nginx.url(), agent_flags()};
@@ -73,6 +75,7 @@ TEST_CASE("an import survives a restart of nginx", "[faults]") {
   const auto line = expect_log(agent.process(), "disconnected");
   conclude(master.api(), batch, kTasks, site, {&agent},
            {"nginx stopped and started", disconnect_said("agent", line), recovered});
+  CHECK(site.asked_again() == 0);
 }
 
 }  // namespace probekit::test

@@ -24,12 +24,6 @@ bool long_run() {
   return value != nullptr && std::string{value} == "long";
 }
 
-std::vector<std::string> with(std::vector<std::string> flags,
-                              std::initializer_list<std::string> more) {
-  flags.insert(flags.end(), more);
-  return flags;
-}
-
 // "deadline 3, agent_lost 1"; "0" when there is none.
 std::string counts_of(const std::map<std::string, std::size_t>& reasons) {
   std::string text;
@@ -44,15 +38,14 @@ std::size_t slow_network_tasks() { return long_run() ? kTasks : 300; }
 
 std::chrono::milliseconds slow_network_time() { return long_run() ? 3500s : 150s; }
 
-std::vector<std::string> master_flags(std::initializer_list<std::string> more) {
-  return with({"--heartbeat-interval", "500ms", "--dead-after", "2s", "--resume-grace", "2s",
-               "--send-time-limit", "2s", "--time-to-first-message", "2s", "--log-format", "json"},
-              more);
+std::vector<std::string> master_flags(const std::string& grace) {
+  return {"--heartbeat-interval",    "500ms", "--dead-after",      "2s",
+          "--resume-grace",          grace,   "--send-time-limit", "2s",
+          "--time-to-first-message", "2s",    "--log-format",      "json"};
 }
 
-std::vector<std::string> agent_flags(std::initializer_list<std::string> more) {
-  return with({"--concurrency", "64", "--per-host", "0", "--threads", "1", "--log-format", "json"},
-              more);
+std::vector<std::string> agent_flags() {
+  return {"--concurrency", "64", "--per-host", "0", "--threads", "1", "--log-format", "json"};
 }
 
 std::vector<std::string> slow_targets(const TargetSite& site, std::chrono::milliseconds delay,
@@ -101,7 +94,8 @@ json::Value expect_log(const Process& process, const std::string& prefix, std::s
 
 std::string said(const std::string& who, const json::Value& line) {
   std::string text = who + ": " + text_at(line, "message");
-  if (line.find("reason") != nullptr) text += ": " + text_at(line, "reason");
+  for (const char* const why : {"reason", "why"})
+    if (line.find(why) != nullptr) text += ": " + text_at(line, why);
   return text;
 }
 

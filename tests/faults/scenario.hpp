@@ -25,10 +25,12 @@ std::size_t slow_network_tasks();
 /// How long an import may take there.
 std::chrono::milliseconds slow_network_time();
 
-/// Flags of a master: heartbeats each 500 ms, dead after 2 s, grace 2 s; and of an agent with 64
-/// slots. Both log JSON.
-std::vector<std::string> master_flags(std::initializer_list<std::string> more = {});
-std::vector<std::string> agent_flags(std::initializer_list<std::string> more = {});
+/// Flags of a master: heartbeats each 500 ms, dead after 2 s; and of an agent with 64 slots. Both
+/// log JSON.
+std::vector<std::string> master_flags(const std::string& grace = "2s");
+std::vector<std::string> agent_flags();
+/// Longer than any wait here: no task leaves its agent, so none runs twice.
+constexpr char kLongGrace[] = "60s";
 
 /// `/delay/...` targets of the site that differ in their query.
 std::vector<std::string> slow_targets(const TargetSite& site, std::chrono::milliseconds delay,
