@@ -116,7 +116,7 @@ class MasterWorld {
     }
     for (std::size_t sent = 0;; ++sent) {
       require(sent < kMessagesMax, "it says no more than there is");
-      if (session_.wants_facts(time_.now)) session_.set_facts(1, 2, 3, 4);
+      if (session_.wants_facts(time_.now)) session_.set_facts(1, 2, facts_);
       const std::string text = session_.next_message(1, time_.now, time_.wall);
       if (text.empty()) break;
       check_sent(text);
@@ -160,6 +160,12 @@ class MasterWorld {
   std::shared_ptr<const ProbeOptions> options_ = [] {
     auto made = std::make_shared<ProbeOptions>();
     made->kind = "dns";
+    return made;
+  }();
+  ConnectionFacts facts_ = [] {
+    ConnectionFacts made;
+    made.measured = true;
+    made.local = "127.0.0.1:8765";
     return made;
   }();
   bool greeted_ = false;
