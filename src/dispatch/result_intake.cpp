@@ -22,8 +22,9 @@ constexpr auto kDurationMax =
 
 // Members of a result line that are the master's to say.
 constexpr std::string_view kReserved[] = {
-    "state", "task",   "batch",        "schedule", "attempt",    "attempts", "agent",
-    "kind",  "target", "scheduled_at", "reason",   "started_at", "labels",   "diagnosis"};
+    "state",      "task",   "batch",     "schedule", "attempt",      "attempts",
+    "agent",      "count",  "kind",      "target",   "scheduled_at", "reason",
+    "started_at", "labels", "diagnosis", "first",    "last"};
 
 // What was left out where the result was encoded.
 bool is_refused_list(std::string_view name) noexcept {

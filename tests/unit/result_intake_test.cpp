@@ -222,6 +222,20 @@ TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]
   CHECK(intake.malformed() == std::size(refused));
 }
 
+TEST_CASE("no section has the name of a member that is the master's to say", "[intake]") {
+  for (const char* const name :
+       {"state", "task", "batch", "schedule", "attempt", "attempts", "agent", "kind", "target",
+        "scheduled_at", "reason", "started_at", "labels", "diagnosis", "count", "first", "last"}) {
+    INFO(name);
+    ResultIntake intake;
+    const Outcome outcome =
+        convert(intake, R"({"verdict":"passed","started_at_us":1,"duration_us":1,")" +
+                            std::string{name} + R"(":{}})");
+    CHECK(intake.malformed() == 1);
+    CHECK(outcome.failure == FailureKind::internal);
+  }
+}
+
 TEST_CASE("an offset never moves a start out of the years that can be written", "[intake]") {
   const std::string late =
       R"({"verdict":"passed","failure":null,"started_at_us":253402300799999999,"duration_us":9})";
