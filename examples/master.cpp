@@ -25,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr char kProgram[] = "probekit-master";
+constexpr std::uint64_t kResultsKeptSqlite = 5'000'000;
 constexpr char kFooter[] =
     "examples:\n"
     "  probekit-master                                  both ports on loopback\n"
@@ -37,6 +38,7 @@ struct Options {
   examples::HostPort agents{"127.0.0.1", 8765};
   examples::HostPort api{"127.0.0.1", 8766};
   std::string store = "memory";
+  std::uint64_t results_kept = 0;     // 0: as suits the store
   std::chrono::milliseconds drain_time{30s};
   bool insecure = false;
   std::string modules;  // of the configuration, as JSON
@@ -55,12 +57,14 @@ void declare(examples::CommandLine& line, Options& options) {
   auto& master = options.master;
   line.host_port("--agents", options.agents, "for agents; port 0: a free one");
   line.host_port("--api", options.api, "the HTTP API");
-  line.text("--store", options.store, "STORE [memory]", "where tasks and results live: memory");
+  line.text("--store", options.store, "STORE [memory]",
+            "where tasks and results live: memory or sqlite:PATH");
   line.text("--name", master.name, "NAME [host name and API port]", "stable identity");
   line.number<std::uint64_t>("--max-queued", memory.queued_max, 1, 1'000'000'000,
                              "tasks held at most; past it 429");
-  line.number<std::uint64_t>("--results-kept", memory.results_kept_max, 1, 1'000'000'000,
-                             "beyond it old batches are forgotten");
+  line.number<std::uint64_t>("--results-kept", options.results_kept, 1, 1'000'000'000,
+                             "beyond it old batches are forgotten",
+                             "N [1000000; sqlite: 5000000]");
   line.number<std::uint32_t>("--attempts-max", memory.attempts_max, 1, 100,
                              "agents a task may lose until it expires");
   line.duration("--time-to-first-message", master.time_to_first_message, 1ms,
@@ -89,7 +93,9 @@ std::string fault_of(const Options& options) {
   // Behind the colon there may be a password.
   if (options.store.rfind("postgres:", 0) == 0)
     return "--store: 'postgres:' is not in this version";
-  if (options.store != "memory") return "--store: '" + options.store + "' is not a store: memory";
+  if (options.store == "sqlite:") return "--store: 'sqlite:' needs the path of a file";
+  if (options.store != "memory" && options.store.rfind("sqlite:", 0) != 0)
+    return "--store: '" + options.store + "' is not a store: memory or sqlite:PATH";
   const auto& master = options.master;
   for (const auto& [flag, value, most, text] :
        {std::tuple{"--heartbeat-interval", master.heartbeat_interval, 600'000ms, "10m"},
@@ -173,6 +179,21 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);  // else what there is must do
 }
 
+probekit::Expected<std::shared_ptr<probekit::TaskStore>> open_store(const Options& options) {
+  probekit::StoreOptions store = options.memory;
+  const bool sqlite = options.store != "memory";
+  store.results_kept_max = options.results_kept != 0 ? options.results_kept
+                           : sqlite                  ? kResultsKeptSqlite
+                                                     : probekit::StoreOptions{}.results_kept_max;
+  if (!sqlite) return probekit::make_memory_store(store);
+#ifdef PROBEKIT_HAS_SQLITE
+  return probekit::make_sqlite_store(options.store.substr(sizeof "sqlite:" - 1), store);
+#else
+  return probekit::Error{probekit::make_error_code(probekit::errc::unsupported),
+                         "this program was built without SQLite"};
+#endif
+}
+
 int run(Options& options, const std::shared_ptr<probekit::Log>& log,
         examples::StopSignal& stop_signal) {
   raise_descriptor_limit();
@@ -186,7 +207,9 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
         examples::host_name().substr(0, 50) + "." +
         (options.api.port != 0 ? std::to_string(options.api.port) : "p" + std::to_string(getpid()));
 
-  probekit::Master master{probekit::make_memory_store(options.memory), options.master};
+  auto store = open_store(options);
+  if (!store) return examples::failure(kProgram, "--store: " + store.error().message());
+  probekit::Master master{std::move(*store), options.master};
   const auto agents = master.listen(probekit::make_websocket_listener(options.websocket));
   if (!agents) return examples::failure(kProgram, "--agents: " + agents.error().message());
   probekit::HttpApi api{master, options.http};

@@ -11,7 +11,7 @@ _probekit() {
     --log-format) words='text json' ;;
     --priority) words='high normal low' ;;
     --kind) words='http dns' ;;
-    --store) words='memory' ;;
+    --store) words='memory sqlite:' ;;
     --agents)
       # A selector in one program, an address in another.
       [[ ${1##*/} == probekit-import ]] && words='any all tag: name:'

@@ -323,8 +323,10 @@ struct AgentSnapshot {
 struct MasterStatus {
   std::string version;
   std::string name;
-  std::string store;  ///< "memory"
+  std::string store;  ///< "memory", "sqlite"
   std::string store_id;
+  /// Why the store grants no work and takes none at the moment; empty: it does.
+  std::string store_trouble;
   Ledger ledger;  ///< since the store began, forgotten batches included
   std::uint64_t queued_max = 0;
   std::uint64_t results_kept_max = 0;

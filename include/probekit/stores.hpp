@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "probekit/clock.hpp"
+#include "probekit/error.hpp"
 #include "probekit/export.hpp"
 
 namespace probekit {
@@ -31,5 +33,14 @@ struct StoreOptions {
 /// once that has stopped. Throws std::invalid_argument.
 PROBEKIT_EXPORT std::shared_ptr<TaskStore> make_memory_store(StoreOptions options);
 PROBEKIT_EXPORT std::shared_ptr<TaskStore> make_memory_store();
+
+/// Keeps all in a file of SQLite's (component `sqlite`), made where there is none, with `-wal`,
+/// `-shm` and `-lock` beside it: what was answered is on the disk. A store opened again has all it
+/// had; its sessions count as lost from then on. One at a time has the file. While nothing can be
+/// written it grants no work and refuses new work with store_failed, and goes on by itself.
+/// *Errors*: store_failed, with the path and what is wrong: it may not be written, is damaged, not
+/// a store, of a newer version, or in use. Throws std::invalid_argument.
+PROBEKIT_EXPORT Expected<std::shared_ptr<TaskStore>> make_sqlite_store(const std::string& path,
+                                                                       StoreOptions options);
 
 }  // namespace probekit

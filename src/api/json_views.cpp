@@ -301,6 +301,12 @@ void write_status(json::Writer& writer, const MasterStatus& status, const ApiFac
   writer.member("name", status.name);
   writer.member("store", status.store);
   writer.member("store_id", status.store_id);
+  writer.key("store_trouble");
+  if (status.store_trouble.empty()) {
+    writer.null();
+  } else {
+    writer.string(status.store_trouble);
+  }
   writer.member("draining", status.draining);
   writer.key("ledger").begin_object();
   writer.member("accepted", status.ledger.accepted);

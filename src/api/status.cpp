@@ -65,7 +65,12 @@ std::shared_ptr<Answer> get_readyz(const Arrival& arrival) {
     // Ready means that the master's thread and the store answer.
     answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus&) {
       answer.store().facts(answer.then_value<StoreFacts>(
-          [&answer](const StoreFacts&) { answer.respond_json(200, R"({"status":"ready"})"); }));
+          [&answer](const StoreFacts& facts) {
+            if (!facts.trouble.empty()) {
+              return answer.respond(Error(errc::store_failed, facts.trouble));
+            }
+            answer.respond_json(200, R"({"status":"ready"})");
+          }));
     }));
   });
 }

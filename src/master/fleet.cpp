@@ -84,6 +84,16 @@ void Fleet::start() {
     });
   }
   dispatcher_.on_ready(core_->store->lanes());
+  // Those an operator drained before this master began: listed until they come back.
+  for (const std::string& name : core_->store->drained_names()) {
+    std::unique_ptr<AgentRecord>& record = records_[name];
+    record = std::make_unique<AgentRecord>();
+    record->hello.name = name;
+    record->drained = true;
+    record->last_received = now();
+    record->lost_serial = ++last_loss_;
+    lost_.emplace_back(name, record->lost_serial);
+  }
   tick_after(milliseconds{0});
 }
 
@@ -309,7 +319,8 @@ void Fleet::take_name(AgentRecord& record, Link& link) {
   record.meter.set_interval(core_->options.heartbeat_interval);
   record.last_received = now();
   record.in_flight = 0;
-  NewSession session{record.hello.name, record.hello.tags, record.hello.kinds};
+  NewSession session{record.hello.name, record.hello.tags, record.hello.kinds,
+                     core_->options.resume_grace};
   core_->store->open_session(std::move(session), [this, core = core_, id = link.id_](
                                                      Expected<TaskStore::SessionOpened> opened) {
     if (core->post([this, id, opened] { on_opened(id, opened); }) || !opened) return;

@@ -169,6 +169,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void tick_after(std::chrono::milliseconds delay);
   void tick_soon();
   void tick();
+  void on_facts(const StoreFacts& facts);
   void on_ticked(const Expected<StoreTick>& ticked);
   void check_drained();
   void record_latency(SteadyTime asked);

@@ -167,7 +167,7 @@ void Fleet::tick() {
   if (now() - tick_due_ > kLagMax) return tick_after(kReadFirst);
   core_->store->facts([this, core = core_](Expected<StoreFacts> facts) {
     if (!facts) return;
-    core->post([this, facts = std::move(*facts)] { store_facts_ = facts; });
+    core->post([this, facts = std::move(*facts)] { on_facts(facts); });
   });
   tick_open_ = true;
   tick_asked_ = now();
@@ -175,6 +175,18 @@ void Fleet::tick() {
   core_->store->tick([this, core = core_](Expected<StoreTick> ticked) {
     core->post([this, ticked = std::move(ticked)] { on_ticked(ticked); });
   });
+}
+
+void Fleet::on_facts(const StoreFacts& facts) {
+  if (facts.trouble != store_facts_.trouble) {
+    if (facts.trouble.empty()) {
+      log(LogLevel::info, "the store goes on", {});
+    } else {
+      log(LogLevel::error, "the store stands still: no work is granted, none is taken",
+          {{"why", facts.trouble}});
+    }
+  }
+  store_facts_ = facts;
 }
 
 void Fleet::on_ticked(const Expected<StoreTick>& ticked) {

@@ -234,6 +234,7 @@ MasterStatus Master::Impl::status_of(const StoreFacts& facts) {
   status.name = core->options.name;
   status.store = facts.kind;
   status.store_id = facts.id;
+  status.store_trouble = facts.trouble;
   status.ledger = facts.ledger;
   status.queued_max = facts.queued_max;
   status.results_kept_max = facts.results_kept_max;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/histogram.hpp"
+#include "probekit/export.hpp"
 #include "probekit/probe_result.hpp"
 #include "probekit/task.hpp"
 #include "store/task_store.hpp"
@@ -37,7 +38,7 @@ class PhaseNames {
   std::vector<std::string> others_;
 };
 
-class BatchStatistics {
+class PROBEKIT_EXPORT BatchStatistics {
  public:
   /// Samples kept before histograms take over: about sixty HTTP results.
   static constexpr std::size_t kSamplesMax = 512;

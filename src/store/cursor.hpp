@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "probekit/export.hpp"
 #include "probekit/task.hpp"
 
 namespace probekit::store {
@@ -21,15 +22,15 @@ constexpr std::size_t kIdPrefixLength = 8;
 
 /// `b<prefix>-<n>` and `t<prefix>-<n>-<index>`.
 std::string batch_text(std::string_view prefix, BatchId id);
-std::string task_text(std::string_view prefix, TaskId id);
+PROBEKIT_EXPORT std::string task_text(std::string_view prefix, TaskId id);
 /// Nothing for another store's id or any other text.
 std::optional<BatchId> parse_batch_text(std::string_view prefix, std::string_view text);
 
 /// A place in a batch's results: how many lines, of any verdict, stand before it.
-std::string result_cursor(std::string_view prefix, BatchId id, std::uint64_t position);
+PROBEKIT_EXPORT std::string result_cursor(std::string_view prefix, BatchId id, std::uint64_t position);
 /// Nothing unless it is this batch's. An empty text is the start.
-std::optional<std::uint64_t> parse_result_cursor(std::string_view prefix, BatchId id,
-                                                 std::string_view text);
+PROBEKIT_EXPORT std::optional<std::uint64_t> parse_result_cursor(std::string_view prefix,
+                                                                 BatchId id, std::string_view text);
 
 /// A place in the list of batches, which runs from the newest down: after this one.
 std::string batch_cursor(std::string_view prefix, BatchId last);

@@ -7,10 +7,10 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <stdexcept>
 #include <utility>
 
 #include "base/text.hpp"
+#include "store/store_options.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit {
@@ -119,6 +119,14 @@ class MemoryStore final : public TaskStore {
     const std::lock_guard<std::mutex> lock(mutex_);
     table_.set_drained(session, drained);
   }
+  void set_name_drained(std::string name, bool drained) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    table_.set_name_drained(name, drained);
+  }
+  std::vector<std::string> drained_names() const override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return table_.drained_names();
+  }
 
   std::string batch_name(BatchId id) const override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -201,20 +209,10 @@ class MemoryStore final : public TaskStore {
   bool notifying_ = false;
 };
 
-void require(bool holds, const char* message) {
-  if (!holds) throw std::invalid_argument(message);
-}
-
 }  // namespace
 
 std::shared_ptr<TaskStore> make_memory_store(StoreOptions options) {
-  require(options.queued_max >= 1 && options.queued_max <= store::kQueuedMaxLimit,
-          "StoreOptions.queued_max: 1 to 1073741824");
-  require(options.results_kept_max >= 1, "StoreOptions.results_kept_max: at least 1");
-  require(options.attempts_max >= 1 && options.attempts_max <= store::kAttemptsMaxLimit,
-          "StoreOptions.attempts_max: 1 to 1000");
-  if (options.clock == nullptr) options.clock = system_clock();
-  if (options.random == nullptr) options.random = system_random();
+  options = store::completed(std::move(options));
   std::string id;
   append_hex(id, options.random->next());
   return std::make_shared<MemoryStore>(options, std::move(id));

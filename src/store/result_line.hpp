@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "probekit/clock.hpp"
+#include "probekit/export.hpp"
 #include "probekit/probe_spec.hpp"
 #include "probekit/task.hpp"
 
@@ -35,8 +36,12 @@ struct ResultLine {
   std::string_view diagnosis;
 };
 
+/// Of a line for runs nobody looked at.
+constexpr std::string_view kCatchUpDiagnosis =
+    "nothing ran while these were due: the store stood still or was full";
+
 /// Appends the line with its line end, its members in the documented order: `scheduled_at` goes
 /// before `started_at` and `labels` before `suspect` of the fields.
-void append_result_line(std::string& out, const ResultLine& line);
+PROBEKIT_EXPORT void append_result_line(std::string& out, const ResultLine& line);
 
 }  // namespace probekit::store

@@ -7,6 +7,7 @@
 /// tasks have in common stands once. Plain data of TaskTable, which alone changes it.
 /// *Threads*: one at a time.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -169,6 +170,7 @@ struct StoredBatch {
   // Of the queues by lane, once it was asked for one: an open batch has many that grow.
   std::unordered_map<const LaneEntry*, std::uint32_t> queue_numbers;
   std::vector<std::uint32_t> lines;          // ended tasks in order: index * 4 + verdict
+  std::uint32_t lines_elsewhere = 0;         // finished, and tasks and lines are the journal's
   std::vector<std::uint32_t> open_in_chunk;  // tasks that have not ended, for scans to skip
   Arena arena;
   BatchStatistics statistics;
@@ -183,7 +185,8 @@ struct StoredBatch {
   bool in_news = false;
 
   /// What it counts for when batches are forgotten: an empty one as one line.
-  std::size_t lines_kept() const noexcept { return lines.empty() ? 1 : lines.size(); }
+  std::size_t lines_kept() const noexcept { return std::max<std::size_t>(line_count(), 1); }
+  std::size_t line_count() const noexcept { return lines.size() + lines_elsewhere; }
 };
 
 constexpr std::uint32_t kVerdictBits = 2;

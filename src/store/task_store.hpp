@@ -72,6 +72,9 @@ struct NewSession {
   std::string agent;
   std::vector<Label> tags;
   std::vector<std::string> kinds;
+  /// A store that is opened again counts it as lost, its tasks waiting for so long as with
+  /// SessionLoss.
+  std::chrono::milliseconds grace{30'000};
 };
 
 /// What a session gets to do.
@@ -245,7 +248,7 @@ struct ScheduleResultQuery {
 };
 
 struct StoreFacts {
-  std::string kind;  ///< "memory"
+  std::string kind;  ///< "memory", "sqlite"
   std::string id;    ///< random, of this store
   Ledger ledger;     ///< since the store began
   std::uint64_t queued_max = 0;
@@ -352,6 +355,9 @@ class TaskStore {
   virtual void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) = 0;
   /// Whether a session takes tasks; one that does not is not of `all`.
   virtual void set_drained(SessionId session, bool drained) = 0;
+  /// What operators decided about agents by name. The store only remembers it, as long as itself.
+  virtual void set_name_drained(std::string name, bool drained) = 0;
+  virtual std::vector<std::string> drained_names() const = 0;
 
   // -- reading ----------------------------------------------------------------------------------
   virtual std::string batch_name(BatchId id) const = 0;  ///< the text people see

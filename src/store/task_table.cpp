@@ -7,6 +7,7 @@
 #include "probe/selector.hpp"
 #include "store/cursor.hpp"
 #include "store/staged_upload.hpp"
+#include "store/task_journal.hpp"
 
 namespace probekit::store {
 namespace {
@@ -38,14 +39,18 @@ std::size_t bytes_of(const std::vector<LeasedTask>& tasks) {
 
 }  // namespace
 
-TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call)
+TaskTable::TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call,
+                     TaskJournal* journal)
     : queued_max_(options.queued_max),
       results_kept_max_(options.results_kept_max),
       attempts_max_(options.attempts_max),
       work_per_call_(work_per_call),
+      journal_(journal),
       id_(std::move(id)),
       prefix_(id_.substr(0, kIdPrefixLength)),
-      agents_swept_at_(kIdleNamesMax) {}
+      agents_swept_at_(kIdleNamesMax) {
+  ended_task_.state = TaskState::done;
+}
 
 TaskTable::~TaskTable() = default;
 
@@ -54,13 +59,22 @@ TaskTable::~TaskTable() = default;
 StoredBatch* TaskTable::find(BatchId id) const {
   if (found_last_ != nullptr && found_last_->id == id) return found_last_;
   const auto found = batches_.find(id.value);
-  if (found == batches_.end()) return nullptr;
-  return found_last_ = found->second.get();
+  if (found != batches_.end()) return found_last_ = found->second.get();
+  if (journal_ == nullptr || id.value == 0 || id.value > last_batch_) return nullptr;
+  const auto known = remembered_.find(id.value);
+  if (known != remembered_.end()) return known->second.get();
+  std::unique_ptr<StoredBatch> loaded = journal_->load(id);
+  if (loaded == nullptr) return nullptr;
+  StoredBatch* const batch = loaded.get();
+  remember_finished(std::move(loaded));
+  return batch;
 }
 
 TaskTable::Place TaskTable::find(TaskId id) {
   StoredBatch* batch = find(id.batch());
-  if (batch == nullptr || id.index() >= batch->tasks.size()) return {};
+  if (batch == nullptr) return {};
+  if (id.index() < batch->lines_elsewhere) return {batch, &ended_task_, id.index()};
+  if (id.index() >= batch->tasks.size()) return {};
   return {batch, &batch->tasks[id.index()], id.index()};
 }
 
@@ -192,6 +206,7 @@ void TaskTable::take(Session& session, Place place) {
   hold(session, place);
   if (place.binding().copies > 1) shun_neighbours(place);
   move_terms(*place.batch, &Ledger::queued, &Ledger::in_flight);
+  if (journal_ != nullptr) tell_moved(place);
 }
 
 /// From a session to the head of its lane; or it ends, when it was cancelled or is too late.
@@ -205,6 +220,7 @@ void TaskTable::requeue(Now now, Place place) {
   enqueue(place, End::front,
           (place.task->flags & StoredTask::kHasShuns) != 0 || agents_used(place) > 0);
   move_terms(*place.batch, &Ledger::in_flight, &Ledger::queued);
+  if (journal_ != nullptr) tell_moved(place);
   if (now.steady > start_by) {
     expire_queued(now, place);
   } else {
@@ -212,7 +228,8 @@ void TaskTable::requeue(Now now, Place place) {
   }
 }
 
-void TaskTable::end(Now now, Place place, TaskState state, std::uint32_t verdict) {
+void TaskTable::end(Now now, Place place, const TaskEnd& how) {
+  const TaskState state = how.state;
   StoredBatch& batch = *place.batch;
   StoredTask& task = *place.task;
   const auto from = task.state == TaskState::queued ? &Ledger::queued : &Ledger::in_flight;
@@ -228,10 +245,12 @@ void TaskTable::end(Now now, Place place, TaskState state, std::uint32_t verdict
              : state == TaskState::expired ? &Ledger::expired
                                            : &Ledger::cancelled);
   if (batch.lines.empty()) batch.lines.reserve(batch.tasks.size());
-  batch.lines.push_back(place.index << kVerdictBits | verdict);
+  batch.lines.push_back(place.index << kVerdictBits | static_cast<std::uint32_t>(how.verdict));
+  if (journal_ != nullptr) journal_->on_ended(batch, place.index, how);
   if (batch.schedule != nullptr) {
     batch.schedule->lines.push_back(std::uint64_t{batch.id.value} << StoredSchedule::kSegmentBits |
                                     batch.lines.back());
+    if (journal_ != nullptr) journal_->on_schedule_line(*batch.schedule);
   }
   ++results_open_;
   --batch.open_in_chunk[place.index / StoredTasks::kChunk];
@@ -252,9 +271,18 @@ void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Age
   }
   ended_.add_result(place.binding().options->kind, failure, outcome.duration);
   for_ledgers(batch, [&](Ledger& ledger) { ++(passed ? ledger.passed : ledger.failed); });
-  const StoredTask::Ending ending{batch.arena.add(outcome.fields), number, outcome.attempt};
-  end(now, place, TaskState::done,
-      static_cast<std::uint32_t>(passed ? Verdict::passed : Verdict::failed));
+  const StoredTask::Ending ending{
+      journal_ == nullptr ? batch.arena.add(outcome.fields) : ArenaText{}, number, outcome.attempt};
+  TaskEnd how;
+  how.state = TaskState::done;
+  how.verdict = passed ? Verdict::passed : Verdict::failed;
+  how.attempt = outcome.attempt;
+  how.text = outcome.fields;
+  how.agent = *agent.name;
+  how.failure = failure;
+  how.phases = &outcome.phases;
+  how.duration = outcome.duration;
+  end(now, place, how);
   place.task->ending = ending;
 }
 
@@ -262,7 +290,7 @@ void TaskTable::end_expired(Now now, Place place, ExpiryReason reason,
                             const std::string& diagnosis) {
   StoredBatch& batch = *place.batch;
   StoredTask& task = *place.task;
-  if (!batch.diagnosis_text || batch.diagnosis != diagnosis) {
+  if (journal_ == nullptr && (!batch.diagnosis_text || batch.diagnosis != diagnosis)) {
     batch.diagnosis = diagnosis;
     batch.diagnosis_text = batch.arena.add(diagnosis);
   }
@@ -273,12 +301,17 @@ void TaskTable::end_expired(Now now, Place place, ExpiryReason reason,
   task.reason = reason;
   if (reason == ExpiryReason::missed && batch.schedule != nullptr) ++batch.schedule->missed;
   ++expired_since_tick_;
-  end(now, place, TaskState::expired, static_cast<std::uint32_t>(Verdict::none));
+  TaskEnd how;
+  how.state = TaskState::expired;
+  how.reason = reason;
+  how.attempt = attempts;
+  how.text = diagnosis;
+  end(now, place, how);
   task.ending = ending;
 }
 
 void TaskTable::end_cancelled(Now now, Place place) {
-  end(now, place, TaskState::cancelled, static_cast<std::uint32_t>(Verdict::none));
+  end(now, place, TaskEnd{});
 }
 
 /// No attempt fits any more.
@@ -368,6 +401,10 @@ void TaskTable::finish(Now now, StoredBatch& batch) {
   if (batch.origin == BatchOrigin::schedule && batch.schedule == nullptr) {
     orphans_.push_back(batch.id);
   }
+  if (journal_ != nullptr) {
+    just_finished_.push_back(batch.id);
+    journal_->on_batch(batch);
+  }
   tell_progress(batch);
 }
 
@@ -378,7 +415,8 @@ LeasedTask TaskTable::leased(Now now, Place place) const {
   LeasedTask task;
   task.task = place.id();
   task.attempt = place.task->lost + 1U;
-  task.target = place.task->target.view();
+  task.target =
+      journal_ == nullptr ? place.task->target.view() : journal_->target(*place.batch, place.index);
   task.options = binding.options;
   task.left =
       std::chrono::duration_cast<std::chrono::milliseconds>(binding.deadline() - now.steady);

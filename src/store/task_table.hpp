@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,6 +74,8 @@ constexpr std::size_t kPageLinesMax = 10'000;
 /// Tasks one call moves or looks at because of time, a cancel or a loss, however many there are:
 /// the IO thread waits for it, some 0.1 to 0.4 us for each. Ticks that follow at once do the rest.
 constexpr std::size_t kWorkPerCall = 10'000;
+/// Finished batches that a table with a journal remembers; of others it asks.
+constexpr std::size_t kFinishedRemembered = 1000;
 constexpr std::uint64_t kQueuedMaxLimit = std::uint64_t{1} << 30;
 constexpr std::uint32_t kAttemptsMaxLimit = 1000;
 
@@ -92,11 +95,23 @@ struct LaneEntry {
 
 struct Reach;
 struct StagedUpload;
+struct TaskEnd;
+class TaskJournal;
+
+/// Sums over all there ever was, and the numbers given last.
+struct StoredTotals {
+  Ledger ledger;
+  ResultCounters ended;
+  std::uint32_t last_batch = 0;
+  SessionId last_session = 0;
+  std::uint64_t epoch_floor = 0;  ///< of names that were forgotten
+};
 
 class PROBEKIT_EXPORT TaskTable {
  public:
   /// `options` are valid; `id` is the store's, at least kIdPrefixLength characters.
-  TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call = kWorkPerCall);
+  TaskTable(const StoreOptions& options, std::string id, std::size_t work_per_call = kWorkPerCall,
+            TaskJournal* journal = nullptr);
   ~TaskTable();
   TaskTable(const TaskTable&) = delete;
   TaskTable& operator=(const TaskTable&) = delete;
@@ -132,6 +147,43 @@ class PROBEKIT_EXPORT TaskTable {
   void set_drained(SessionId id, bool drained);
   /// See TaskStore::explain().
   void explain(std::string diagnosis) { diagnosis_ = std::move(diagnosis); }
+  void set_name_drained(const std::string& name, bool drained);
+  std::vector<std::string> drained_names() const;
+
+  // -- for the journal
+  /// Everything was written, and the news were taken: what need not be kept here any more goes.
+  void let_go(Now now);
+  StoredTotals totals() const;
+  /// Null when there is none. A batch that is read is not forgotten for a while.
+  StoredBatch* find_to_read(BatchId id) const { return find(id); }
+  const StoredSchedule* find_to_read(const std::string& schedule) const {
+    return find_schedule(schedule);
+  }
+  const std::string& id_prefix() const noexcept { return prefix_; }
+  /// With those that have not ended and are not as they were accepted: (id, task, holder).
+  void visit_moved(
+      const std::function<void(TaskId, const StoredTask&, SessionId)>& visit) const;
+
+  // What a journal read, into a table that has nothing yet, in this order. False: it contradicts
+  // itself.
+  void restore(const StoredTotals& totals);
+  void restore_agent(Now now, const std::string& name, std::uint64_t epoch);
+  bool restore_session(Now now, SessionId id, const NewSession& session);
+  void restore_drained(const std::string& name) { drained_names_.insert(name); }
+  /// Its segments are told by their batches.
+  bool restore_schedule(std::unique_ptr<StoredSchedule> schedule);
+  StoredSchedule* find_watch(BatchId watch) const;
+  bool restore_finished(const StoredBatch& batch);
+  /// Its tasks are queued, in flight without links, or ended; `lanes` are those of its bindings.
+  bool restore_batch(Now now, std::unique_ptr<StoredBatch> batch, const std::vector<Lane>& lanes);
+  bool restore_held(TaskId id, SessionId session);
+  void restore_key(KeyAnswer answer, BatchId batch) { keys_.answer(std::move(answer), batch); }
+  std::uint64_t agent_key(const std::string& name) { return agent_named(name).key; }
+  std::shared_ptr<const std::string> agent_name(const std::string& name) {
+    return agent_named(name).name;
+  }
+  /// After all else.
+  bool restored(Now now);
 
   // -- reading
   std::string batch_name(BatchId id) const;
@@ -278,7 +330,12 @@ class PROBEKIT_EXPORT TaskTable {
   void end_done(Now now, Place place, const Outcome& outcome, const Agent& agent);
   void end_expired(Now now, Place place, ExpiryReason reason, const std::string& diagnosis);
   void end_cancelled(Now now, Place place);
-  void end(Now now, Place place, TaskState state, std::uint32_t verdict);
+  void end(Now now, Place place, const TaskEnd& how);
+  void tell_moved(Place place);
+  void release_tasks(StoredBatch& batch);
+  void set_visible(BatchId id, bool visible);
+  bool is_visible(BatchId id) const noexcept;
+  void remember_finished(std::unique_ptr<StoredBatch> batch) const;
   void finish(Now now, StoredBatch& batch);
   void move_terms(StoredBatch& batch, std::uint64_t Ledger::*from, std::uint64_t Ledger::*to);
   void expire_queued(Now now, Place place);
@@ -292,8 +349,11 @@ class PROBEKIT_EXPORT TaskTable {
   void for_ledgers(StoredBatch& batch, Change change) {
     change(batch.ledger);
     change(total_);
-    if (batch.schedule != nullptr) change(batch.schedule->ledger);
+    if (batch.schedule == nullptr) return;
+    change(batch.schedule->ledger);
+    if (journal_ != nullptr) tell_counts(*batch.schedule);
   }
+  void tell_counts(const StoredSchedule& schedule);
 
   LeasedTask leased(Now now, Place place) const;
   std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
@@ -339,6 +399,7 @@ class PROBEKIT_EXPORT TaskTable {
   const std::uint64_t results_kept_max_;
   const std::uint32_t attempts_max_;
   const std::size_t work_per_call_;
+  TaskJournal* const journal_;
   const std::string id_;
   const std::string prefix_;
 
@@ -351,6 +412,14 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint32_t last_batch_ = 0;
   std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> batches_;
   mutable StoredBatch* found_last_ = nullptr;
+  // With a journal: finished ones, without their tasks, that are in no other list of batches.
+  mutable std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> remembered_;
+  mutable std::deque<std::uint32_t> remembered_order_;
+  std::vector<BatchId> just_finished_;
+  // With a journal: which batches people may ask for, a bit each, the first at visible_from_ * 64.
+  std::deque<std::uint64_t> visible_;
+  std::uint32_t visible_from_ = 0;
+  StoredTask ended_task_{};  // stands for those of finished batches
   std::set<std::uint32_t> listed_;
   std::deque<BatchId> finished_;    // in the order they ended
   std::uint64_t results_kept_ = 0;  // lines of finished batches; an empty one counts as one
@@ -383,6 +452,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::vector<std::uint32_t> free_slots_;
   std::set<std::pair<SteadyTime, SessionId>> sessions_due_;
   std::unordered_map<std::string, Agent> agents_;
+  std::set<std::string> drained_names_;
   std::size_t agents_swept_at_;
   std::uint64_t last_agent_key_ = 0;
   std::uint64_t epoch_floor_ = 0;  // of names that were forgotten

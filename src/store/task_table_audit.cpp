@@ -69,11 +69,11 @@ std::string TaskTable::audit() const {
     living += open;
     if (differs(counted, batch.ledger)) return where + "the ledger is not what its tasks are";
     if (!batch.ledger.balanced()) return where + "the ledger does not balance";
-    if (batch.lines.size() != batch.tasks.size() - open) return where + "not a line an end";
+    if (batch.line_count() != batch.tasks.size() - open) return where + "not a line an end";
     if (batch.finished_at.has_value() != (open == 0 && !batch.open))
       return where + "finished is wrong";
     (batch.finished_at ? lines_of_finished : lines_of_open) +=
-        batch.finished_at ? batch.lines_kept() : batch.lines.size();
+        batch.finished_at ? batch.lines_kept() : batch.line_count();
     if (batch.open && batch.origin != BatchOrigin::schedule) ++open_batches;
     std::vector<bool> seen(batch.tasks.size());
     for (const std::uint32_t line : batch.lines) {
@@ -132,6 +132,11 @@ std::string TaskTable::audit() const {
   }
   if (total_.queued + total_.in_flight != living) return "the total is not what the batches are";
   if (!total_.balanced()) return "the total does not balance";
+  for (const BatchId id : finished_) {
+    if (journal_ == nullptr || batches_.count(id.value) > 0) continue;
+    const StoredBatch* const batch = find(id);
+    if (batch != nullptr) lines_of_finished += batch->lines_kept();
+  }
   if (lines_of_finished != results_kept_) return "results kept";
   if (lines_of_open != results_open_) return "results of unfinished batches";
   for (const auto& [key, lane] : lanes_) {
@@ -154,11 +159,12 @@ std::string TaskTable::audit() const {
       const StoredBatch* const segment = find(id);
       if (segment == nullptr || segment->schedule != schedule.get()) return "a schedule's segment";
       open += segment->ledger.queued + segment->ledger.in_flight;
-      lines += segment->lines.size();
+      lines += segment->line_count();
     }
     std::uint64_t kept = 0;
     for (const std::uint64_t line : schedule->lines) {
-      kept += batches_.count(static_cast<std::uint32_t>(line >> StoredSchedule::kSegmentBits));
+      const BatchId of{static_cast<std::uint32_t>(line >> StoredSchedule::kSegmentBits)};
+      kept += std::binary_search(schedule->segments.begin(), schedule->segments.end(), of) ? 1 : 0;
     }
     if (kept != lines) return "a schedule's lines";
     if (!schedule->ledger.balanced()) return "a schedule's ledger does not balance";

@@ -8,6 +8,7 @@
 
 #include "store/cursor.hpp"
 #include "store/result_line.hpp"
+#include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -31,6 +32,7 @@ std::string TaskTable::batch_name(BatchId id) const { return batch_text(prefix_,
 
 std::optional<BatchId> TaskTable::find_batch(std::string_view text) const {
   const auto id = parse_batch_text(prefix_, text);
+  if (id && journal_ != nullptr) return is_visible(*id) ? id : std::nullopt;
   const StoredBatch* const batch = id ? find(*id) : nullptr;
   if (batch == nullptr || batch->origin == BatchOrigin::schedule) return std::nullopt;
   return id;
@@ -162,8 +164,7 @@ void TaskTable::append_line(std::string& out, const StoredBatch& batch, std::uin
     line.attempts = task.ending.attempt;
     const bool catch_up = (task.flags & StoredTask::kCatchUp) != 0;
     (catch_up ? line.fields : line.diagnosis) = task.ending.text.view();
-    if (catch_up)
-      line.diagnosis = "nothing ran while these were due: the store stood still or was full";
+    if (catch_up) line.diagnosis = kCatchUpDiagnosis;
   }
   append_result_line(out, line);
 }
@@ -171,6 +172,7 @@ void TaskTable::append_line(std::string& out, const StoredBatch& batch, std::uin
 Expected<BatchSummary> TaskTable::summary(BatchId id) const {
   const StoredBatch* batch = find(id);
   if (batch == nullptr) return no_such_batch();
+  if (batch->lines_elsewhere > 0) return journal_->summary(id);
   BatchSummary summary;
   summary.ledger = batch->ledger;
   batch->statistics.summarize(summary);
@@ -182,6 +184,7 @@ Expected<BatchView> TaskTable::cancel(Now now, BatchId id) {
   if (batch == nullptr) return no_such_batch();
   if (!batch->finished_at && !batch->cancelled_at) {
     batch->cancelled_at = now.steady;
+    if (journal_ != nullptr) journal_->on_batch(*batch);
     tell_progress(*batch);
     close(now, *batch);
     if (!batch->finished_at) {
@@ -200,7 +203,7 @@ Expected<BatchView> TaskTable::cancel(Now now, BatchId id) {
 
 StoreFacts TaskTable::facts() const {
   StoreFacts facts;
-  facts.kind = "memory";
+  facts.kind = journal_ == nullptr ? "memory" : "sqlite";
   facts.id = id_;
   facts.ledger = total_;
   facts.queued_max = queued_max_;

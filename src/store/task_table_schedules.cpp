@@ -12,6 +12,7 @@
 #include "store/cursor.hpp"
 #include "store/staged_upload.hpp"
 #include "store/stored_schedule.hpp"
+#include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -139,6 +140,7 @@ void TaskTable::change(Now now, StoredSchedule& schedule,
   schedule.targets = std::move(targets);
   schedule.clock = std::move(clock);
   set_due(schedule, schedule.clock.next().value_or(kNever));
+  if (journal_ != nullptr) journal_->on_schedule(schedule);
 }
 
 Expected<ScheduleView> TaskTable::remove_schedule(Now now, const std::string& name) {
@@ -158,6 +160,7 @@ Expected<ScheduleView> TaskTable::remove_schedule(Now now, const std::string& na
       close(now, segment);
     }
   }
+  if (journal_ != nullptr) journal_->on_schedule_removed(schedule.watch);
   schedules_by_watch_.erase(schedule.watch.value);
   schedules_.erase(found);
   forget_batches(now);
@@ -175,7 +178,10 @@ void TaskTable::run_schedules(Now now, std::size_t& budget) {
       set_due(schedule, now.steady + kRetry);
       continue;
     }
-    if (due) schedule.clock.pass(*due);
+    if (due) {
+      schedule.clock.pass(*due);
+      if (journal_ != nullptr) journal_->on_schedule_run(schedule, due->target);
+    }
     set_due(schedule, schedule.clock.next().value_or(kNever));
   }
 }
@@ -216,7 +222,7 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
   const auto seen_at = [&](SteadyTime at) {
     return now.system - std::chrono::duration_cast<SystemTime::duration>(now.steady - at);
   };
-  const ArenaText text = batch.arena.add(what.target);
+  const ArenaText text = journal_ == nullptr ? batch.arena.add(what.target) : ArenaText{};
   const auto begin = [&](LaneEntry& lane, std::uint32_t copies, SteadyTime at) {
     Binding binding;
     binding.options = what.options;
@@ -225,7 +231,13 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
     binding.within = within(*schedule.spec, *what.options);
     const std::size_t number = batch.bindings.size();
     batch.bindings.push_back(std::move(binding));
+    if (journal_ != nullptr) {
+      journal_->on_targets(batch, {{what.target, 0, copies}});
+    }
     add_task(batch, text, static_cast<std::uint32_t>(number));
+    if (journal_ != nullptr) {
+      journal_->on_accepted(batch, nullptr, batch.tasks.size() - copies, copies, number);
+    }
     offer(batch.queues[batch.bindings[number].queue], copies);
     accept(now, batch, copies, number);
     batch.bindings[number].scheduled_at = seen_at(at);
@@ -309,6 +321,7 @@ StoredBatch* TaskTable::segment_for(Now now, StoredSchedule& schedule, std::uint
   StoredBatch& batch = begin_batch(now, std::move(made));
   batch.open = true;
   batch.schedule = &schedule;
+  if (journal_ != nullptr) journal_->on_batch(batch);
   schedule.segment = &batch;
   set_close_at(batch, now.steady + kSegmentTime);
   schedule.segments.push_back(batch.id);
@@ -322,10 +335,11 @@ void TaskTable::forget_segment(StoredSchedule& schedule, BatchId id) {
   while (!schedule.lines.empty()) {
     const BatchId of{
         static_cast<std::uint32_t>(schedule.lines.front() >> StoredSchedule::kSegmentBits)};
-    if (batches_.count(of.value) > 0) break;
+    if (std::binary_search(segments.begin(), segments.end(), of)) break;
     schedule.lines.pop_front();
     ++schedule.lines_forgotten;
   }
+  if (journal_ != nullptr) tell_counts(schedule);
 }
 
 // -- reading ------------------------------------------------------------------------------------

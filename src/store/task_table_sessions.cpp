@@ -8,6 +8,7 @@
 #include <cassert>
 #include <set>
 
+#include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -48,6 +49,7 @@ void TaskTable::forget_agents() {
       continue;
     }
     epoch_floor_ = std::max(epoch_floor_, at->second.epoch);
+    if (journal_ != nullptr) journal_->on_agent_forgotten(at->first);
     at = agents_.erase(at);
   }
   agents_swept_at_ = std::max(kIdleNamesMax, 2 * agents_.size());
@@ -67,12 +69,13 @@ TaskStore::SessionOpened TaskTable::open_session(NewSession opened) {
   session.id = ++last_session_;
   session.slot = slot;
   session.agent = &agent;
+  ++agent.epoch;
+  if (journal_ != nullptr) journal_->on_session(session.id, opened, agent.epoch);
   session.tags = std::move(opened.tags);
   session.kinds = std::move(opened.kinds);
   slots_.emplace(session.id, slot);
   agent.sessions.push_back(session.id);
   ++agent.connected;
-  ++agent.epoch;
   ++connected_;
   ++sessions_moved_;
   return {session.id, agent.epoch};
@@ -113,6 +116,7 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
       }
       release(place);
       hold(*session, place);
+      if (journal_ != nullptr) tell_moved(place);
     } else if (task.state == TaskState::queued) {
       if (place.batch->cancelled_at) {
         end_cancelled(now, place);
@@ -120,7 +124,10 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
       }
       if (!fits(*session, place.queue().lane->lane) || !apart_from(place, agent)) continue;
       take(*session, place);
-      if (task.lost > 0 && task.lost == attempt) --task.lost;  // it was not lost after all
+      if (task.lost > 0 && task.lost == attempt) {  // it was not lost after all
+        --task.lost;
+        if (journal_ != nullptr) tell_moved(place);
+      }
     } else {
       continue;
     }
@@ -250,6 +257,16 @@ void TaskTable::set_drained(SessionId id, bool drained) {
   if (Session* const session = find_session(id)) session->drained = drained;
 }
 
+void TaskTable::set_name_drained(const std::string& name, bool drained) {
+  const bool changed =
+      drained ? drained_names_.insert(name).second : drained_names_.erase(name) > 0;
+  if (changed && journal_ != nullptr) journal_->on_name_drained(name, drained);
+}
+
+std::vector<std::string> TaskTable::drained_names() const {
+  return {drained_names_.begin(), drained_names_.end()};
+}
+
 void TaskTable::tell_requeued(Session& session, std::uint64_t count) {
   if (count == 0) return;
   requeued_since_tick_ += count;
@@ -267,6 +284,7 @@ void TaskTable::set_session_due(Session& session, SteadyTime due) {
 void TaskTable::forget_session(Session& session) {
   assert(session.held == 0 && !session.connected);
   set_session_due(session, kNever);
+  if (journal_ != nullptr) journal_->on_session_forgotten(session.id);
   std::vector<SessionId>& sessions = session.agent->sessions;
   sessions.erase(std::find(sessions.begin(), sessions.end(), session.id));
   slots_.erase(session.id);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -230,8 +231,16 @@ void TaskTable::forget_batch(StoredBatch& batch) {
   listed_.erase(id.value);
   found_last_ = nullptr;
   const auto at = batches_.find(id.value);
-  forgotten_.push_back(std::move(at->second));
-  batches_.erase(at);
+  if (at != batches_.end()) {
+    forgotten_.push_back(std::move(at->second));
+    batches_.erase(at);
+  } else {
+    remembered_.erase(id.value);
+  }
+  if (journal_ != nullptr) {
+    journal_->on_forgotten(id);
+    set_visible(id, false);
+  }
   if (schedule != nullptr) forget_segment(*schedule, id);
 }
 

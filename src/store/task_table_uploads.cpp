@@ -9,6 +9,7 @@
 
 #include "store/staged_upload.hpp"
 #include "store/stored_schedule.hpp"
+#include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
 namespace probekit::store {
@@ -219,13 +220,18 @@ Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector
     bound.insert(bound.end(), upload.last_bindings.begin(), upload.last_bindings.end());
   }
   auto binding = bound.begin();
+  std::vector<NewTarget> told;
   for (const NewTask& task : tasks) {
-    const ArenaText target = batch.arena.add(task.target);
+    const ArenaText target = journal_ == nullptr ? batch.arena.add(task.target) : ArenaText{};
     const bool named = task.agents != nullptr && task.agents->kind == Selector::Kind::names;
     for (std::size_t left = named ? task.agents->names.size() : 1; left > 0; --left) {
+      if (journal_ != nullptr) {
+        told.push_back({task.target, *binding, batch.bindings[*binding].copies});
+      }
       add_task(batch, target, *binding++);
     }
   }
+  if (journal_ != nullptr) journal_->on_targets(batch, told);
   uploading_ += count;
   return std::uint64_t{batch.tasks.size()};
 }
@@ -272,14 +278,22 @@ Expected<BatchView> TaskTable::commit_upload(Now now, std::uint64_t token, std::
   if (extends) {
     const std::size_t first_binding = batch.bindings.size();
     merge(batch, *staged);
-    forgotten_.push_back(std::move(staged));
     end_extension(now, batch);
+    if (journal_ != nullptr) {
+      journal_->on_accepted(batch, staged.get(), batch.tasks.size() - tasks, tasks, first_binding);
+      journal_->on_batch(batch);
+    }
+    forgotten_.push_back(std::move(staged));
     accept(now, batch, tasks, first_binding);
   } else {
     for (BatchQueue& queue : batch.queues) offer(queue, queue.count());
+    if (journal_ != nullptr) journal_->on_accepted(batch, nullptr, 0, tasks, 0);
     accept(now, batch, tasks, 0);
   }
-  if (answer) keys_.answer(std::move(*answer), batch.id);
+  if (answer) {
+    if (journal_ != nullptr) journal_->on_key(*answer, batch.id);
+    keys_.answer(std::move(*answer), batch.id);
+  }
   BatchView made = view(now, batch);
   forget_batches(now);
   return made;
@@ -297,6 +311,10 @@ StoredBatch& TaskTable::begin_batch(Now now, std::unique_ptr<StoredBatch> made) 
   batch.queues.shrink_to_fit();
   if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
   if (batch.open) set_close_at(batch, now.steady + kOpenBatchIdle);
+  if (journal_ != nullptr) {
+    journal_->on_batch(batch);
+    if (batch.origin != BatchOrigin::schedule) set_visible(id, true);
+  }
   return batch;
 }
 
@@ -400,6 +418,7 @@ void TaskTable::abandon_upload(Now now, std::uint64_t token) {
   for (BatchQueue& queue : upload.batch->queues) leave_lane(*queue.lane);
   if (upload.batch->open) --open_batches_;
   if (StoredBatch* const batch = find(upload.into)) end_extension(now, *batch);
+  if (journal_ != nullptr) journal_->on_abandoned(*upload.batch);
   forgotten_.push_back(std::move(upload.batch));
   uploads_.erase(found);
 }
@@ -421,6 +440,7 @@ void TaskTable::close(Now now, StoredBatch& batch) {
   if (batch.origin != BatchOrigin::schedule) --open_batches_;
   if (batch.schedule != nullptr) batch.schedule->segment = nullptr;
   set_close_at(batch, kNever);
+  if (journal_ != nullptr) journal_->on_batch(batch);
   tell_progress(batch);
   if (batch.ledger.ended()) finish(now, batch);
 }

@@ -35,13 +35,14 @@ std::string list_of(std::uint64_t count) {
 }
 
 struct QueuedCost {
-  double bytes = 0;
-  double seconds = 0;
+  double bytes = 0;    // resident, a task
+  double seconds = 0;  // to the answer
+  double whole = 0;    // resident bytes of the master
 };
 
 // A master without agents takes `count` tasks.
-QueuedCost queue_up(std::uint64_t count) {
-  test::MasterProcess master;
+QueuedCost queue_up(std::uint64_t count, const std::string& store) {
+  test::MasterProcess master{{"--store", store}};
   const auto import = [&](std::uint64_t tasks) {
     const auto answer = master.api().request("POST", "/v1/batches", "text/plain", list_of(tasks));
     if (answer.status != 201) throw std::runtime_error("import: " + answer.body);
@@ -51,8 +52,9 @@ QueuedCost queue_up(std::uint64_t count) {
   const auto begin = system_clock()->steady_now();
   import(count);
   const std::chrono::duration<double> took = system_clock()->steady_now() - begin;
-  const auto grown = test::resident_bytes(master.process().pid()) - before;
-  return {static_cast<double>(grown) / static_cast<double>(count), took.count()};
+  const auto after = test::resident_bytes(master.process().pid());
+  return {static_cast<double>(after - before) / static_cast<double>(count), took.count(),
+          static_cast<double>(after)};
 }
 
 // S5 with batches of this size.
@@ -112,7 +114,7 @@ void measure_growth(const Scale& scale, Report& report) {
   std::vector<double> probes;
   QueuedCost million;
   for (const Size& size : kSizes) {
-    million = queue_up(scale.of(size.count));
+    million = queue_up(scale.of(size.count), "memory");
     bytes.push_back(million.bytes);
     whole.push_back(whole_way(scale, size));
     probes.push_back(http_probe(scale, size));
@@ -121,6 +123,12 @@ void measure_growth(const Scale& scale, Report& report) {
              "B", million.bytes, Sense::at_most, 600);
   report.add("S8", "time to the 201 of 1M", million.seconds, 1, "s", million.seconds,
              Sense::at_most, 4);
+  const test::TemporaryFolder folder;
+  const QueuedCost durable =
+      queue_up(scale.of(kSizes[2].count), "sqlite:" + folder.path() + "/store");
+  report.add("S8", "master's resident MB, 1M tasks queued in one request, SQLite",
+             durable.whole / 1e6, 1, "MB", durable.whole / 1e6, Sense::at_most, 150);
+  report.add("S8", "time to the 201 of 1M, SQLite", durable.seconds, 1, "s", durable.seconds);
   add_growth(report, "S1's ratio", "1", probes);
   add_growth(report, "S5's ratio", "1", whole);
   add_growth(report, "S8, bytes a queued task", "B", bytes);

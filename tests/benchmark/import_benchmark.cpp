@@ -31,16 +31,20 @@ double our_rate(const test::MasterProcess& master, std::uint64_t count) {
 
 void measure_import(const Scale& scale, Report& report) {
   const auto count = scale.of(400'000);
-  {
-    test::MasterProcess master;
+  for (const bool durable : {false, true}) {
+    const test::TemporaryFolder folder;
+    test::MasterProcess master{{"--store", durable ? "sqlite:" + folder.path() + "/store"
+                                                   : std::string{"memory"}}};
     auto agent = noop_agent(master.agents_url());
     const auto ours = [&] {
       return cost_of_import(master, master.process().pid(), kTarget, count, true);
     };
     ours();
     const auto cost = alternate(scale, ours, [&] { return run_pipe(count, false).sender_us; });
-    report.add("S5", "master's CPU per task, import to result, over the bare pipe's sender",
-               cost.first, cost.second, "us", cost.ratio, Sense::at_most, 6);
+    report.add(durable ? "S6" : "S5",
+               "master's CPU per task, import to result, over the bare pipe's sender" +
+                   std::string{durable ? ", SQLite" : ""},
+               cost.first, cost.second, "us", cost.ratio, Sense::at_most, durable ? 20 : 6);
   }
   test::MasterProcess master;
   Site site{master.agents_port()};

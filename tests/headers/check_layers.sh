@@ -31,7 +31,7 @@ complain "a folder of src/ has no place among the layers" \
 named() {
   complain "<$1> outside files named for it" \
     "$(grep -rlE "#include <($1)" src include examples tests --include='*.cpp' --include='*.hpp' |
-      grep -vE "_($2)(_test)?\.(c|h)pp$" | grep -vE "$3" || true)"
+      grep -vE "_($2)(_test|_fuzz)?\.(c|h)pp$" | grep -vE "$3" || true)"
 }
 named 'asio[./]' 'asio|websocketpp|openssl' '^tests/consumer/host/'
 named 'websocketpp/' 'websocketpp' '^$'
@@ -41,6 +41,7 @@ named 'ares' 'cares' '^$'
 named 'microhttpd' 'microhttpd' '^$'
 named 'openssl/' 'openssl|curl' '^$'
 named 'CLI/' 'cli11' '^$'
+named 'sqlite3' 'sqlite' '^$'
 complain "Catch2 outside tests/support" \
   "$(grep -rlE '#include <catch2/' src include examples tests --include='*.cpp' --include='*.hpp' |
     grep -v '^tests/support/catch' || true)"

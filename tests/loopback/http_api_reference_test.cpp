@@ -807,7 +807,7 @@ TEST_CASE("every row of the reference of the HTTP API holds", "[api][reference][
                {"id", "name", "state"})},
       {"status member",
        members("/v1/status",
-               {"version", "name", "store", "store_id", "draining", "ledger", "agents_connected",
+               {"version", "name", "store", "store_id", "store_trouble", "draining", "ledger", "agents_connected",
                 "limits", "api", "newcomers", "loop_lags", "store_latency", "loop_cpu",
                 "agents_diagnosed", "results", "diagnosis"},
                {})},

@@ -147,7 +147,16 @@ Checks of_master() {
   return {
       {"--agents", listens("--agents", "agents: ")},
       {"--api", listens("--api", "api: ")},
-      {"--store", shown("--store", "memory", "", "store")},
+      {"--store",
+       [] {
+         const TemporaryFolder folder;
+         const MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store"}};
+         const auto status = master.api().get("/v1/status").json();
+         CHECK(text_at(status, "store") == "sqlite");
+         CHECK(number_at(*status.find("limits"), "results_kept_max") == 5'000'000);
+         const MasterProcess other;
+         CHECK(text_at(other.api().get("/v1/status").json(), "store") == "memory");
+       }},
       {"--name",
        [] {
          const MasterProcess master;  // comes with one

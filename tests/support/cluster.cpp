@@ -3,6 +3,8 @@
 
 #include "support/cluster.hpp"
 
+#include <signal.h>
+
 #include "support/run_until.hpp"
 
 namespace probekit::test {
@@ -22,12 +24,23 @@ std::vector<std::string> joined(std::vector<std::string> command, std::vector<st
 
 std::string program(const std::string& name) { return std::string{PROBEKIT_BIN_DIR} + "/" + name; }
 
-MasterProcess::MasterProcess(std::vector<std::string> flags) {
-  process_ =
-      std::make_unique<Process>(joined({program("probekit-master"), "--agents", "127.0.0.1:0",
-                                        "--api", "127.0.0.1:0", "--name", "test-master"},
-                                       flags),
-                                folder_.path());
+MasterProcess::MasterProcess(std::vector<std::string> flags) : flags_(std::move(flags)) {
+  start(0, 0);
+}
+
+void MasterProcess::kill_and_restart() {
+  process_->signal(SIGKILL);
+  process_->wait(std::chrono::seconds(10));
+  start(agents_port_, port_of(api_url_));
+}
+
+void MasterProcess::start(std::uint16_t agents_port, std::uint16_t api_port) {
+  std::vector<std::string> flags = flags_;
+  process_ = std::make_unique<Process>(
+      joined({program("probekit-master"), "--agents", "127.0.0.1:" + std::to_string(agents_port),
+              "--api", "127.0.0.1:" + std::to_string(api_port), "--name", "test-master"},
+             flags),
+      folder_.path());
   agents_url_ = process_->expect_line("agents: ");
   api_url_ = process_->expect_line("api: ");
   agents_port_ = port_of(agents_url_);

@@ -23,6 +23,8 @@ class MasterProcess {
  public:
   /// Free ports, and the flags given.
   explicit MasterProcess(std::vector<std::string> flags = {});
+  /// Kills it, and starts another with the same flags and ports.
+  void kill_and_restart();
 
   std::uint16_t agents_port() const noexcept { return agents_port_; }
   const std::string& agents_url() const noexcept { return agents_url_; }
@@ -35,7 +37,10 @@ class MasterProcess {
   void wait_for_agents(std::size_t count) const;
 
  private:
+  void start(std::uint16_t agents_port, std::uint16_t api_port);
+
   TemporaryFolder folder_;
+  std::vector<std::string> flags_;
   std::unique_ptr<Process> process_;
   std::string agents_url_;
   std::string api_url_;

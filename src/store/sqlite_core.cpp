@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+#include "store/sqlite_core.hpp"
+
+#include <exception>
+#include <utility>
+
+#include "base/text.hpp"
+#include "store/cursor.hpp"
+#include "store/sqlite_schema.hpp"
+
+namespace probekit::store {
+namespace {
+
+/// Larger files are checked as far as they are read.
+constexpr std::int64_t kCheckedBytesMax = 64 * 1024 * 1024;
+
+Error failed(std::string message) {
+  return Error{make_error_code(errc::store_failed), std::move(message)};
+}
+
+std::string words_of(const SqlError& error) {
+  switch (error.kind()) {
+    case SqlError::Kind::full:
+      return std::string{"the disk is full: "} + error.what();
+    case SqlError::Kind::io:
+      return std::string{"the disk fails: "} + error.what();
+    case SqlError::Kind::busy:
+      return std::string{"another program holds the file: "} + error.what();
+    case SqlError::Kind::read_only:
+      return std::string{"it may not be written: "} + error.what();
+    case SqlError::Kind::broken:
+      break;
+  }
+  return error.what();
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<SqliteCore>> SqliteCore::open(const SqliteFile& file,
+                                                       const StoreOptions& options) {
+  std::unique_ptr<SqliteCore> core(new SqliteCore);
+  core->path_ = file.path;
+  const auto say = [&file](const std::string& why) { return failed(file.path + ": " + why); };
+  try {
+    if (const auto opened = core->open_file(file, options); !opened) return opened.error();
+  } catch (const SqlError& error) {
+    return say(words_of(error));
+  } catch (const BadBytes& error) {
+    return say(std::string{"it is damaged: "} + error.what());
+  } catch (const std::exception& error) {
+    return say(error.what());
+  }
+  return core;
+}
+
+Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions& options) {
+  if (file.vfs.empty()) {
+    auto lock = FileLock::take(file.path + "-lock");
+    if (!lock) {
+      return lock.error().code() == errc::address_in_use
+                 ? failed(file.path + ": another master uses this file")
+                 : lock.error();
+    }
+    lock_ = std::move(*lock);
+  }
+  database_ = std::make_unique<Database>(file.path, file.vfs);
+  Database& database = *database_;
+  database.run("PRAGMA busy_timeout = 2000");
+  database.run("PRAGMA temp_store = MEMORY");
+  database.run("PRAGMA cache_size = -16384");
+  // Before anything is changed: it may not be ours.
+  prepare_schema(database);
+  if (database.text("PRAGMA journal_mode = WAL") != "wal") {
+    return failed(file.path + ": its file system does not support a write-ahead log");
+  }
+  // A commit is on the disk when it is answered.
+  database.run("PRAGMA synchronous = FULL");
+  database.run("PRAGMA wal_autocheckpoint = 0");
+  database.run("PRAGMA journal_size_limit = 67108864");
+  if (database.number("PRAGMA page_count") * database.number("PRAGMA page_size") <=
+      kCheckedBytesMax) {
+    const std::string found = database.text("PRAGMA quick_check(1)");
+    if (found != "ok") {  // the last line tells where
+      return failed(file.path + ": it is damaged: " + found.substr(found.rfind('\n') + 1));
+    }
+  }
+  id_ = database.text("SELECT value FROM meta WHERE key = 'id'");
+  if (id_.empty()) {
+    append_hex(id_, options.random->next());
+    Statement(database, "INSERT INTO meta VALUES ('id', ?)").bind_text(1, id_).run();
+  }
+  if (id_.size() < kIdPrefixLength) return failed(file.path + ": it is damaged: its id");
+  const Now now{options.clock->steady_now(), options.clock->system_now()};
+  journal_ = std::make_unique<SqliteJournal>(database);
+  table_ = std::make_unique<TaskTable>(options, id_, kWorkPerCall, journal_.get());
+  journal_->load(now, *table_);
+  // Shows at once whether it can be written.
+  journal_->write(now);
+  table_->let_go(now);
+  return {};
+}
+
+Expected<void> SqliteCore::commit(Now now) {
+  if (broken_) return failed(path_ + ": the store has stopped");
+  try {
+    journal_->write(now);
+    return {};
+  } catch (const SqlError& error) {
+    broken_ = !error.may_pass();
+    return failed(path_ + ": " + words_of(error));
+  } catch (const std::exception& error) {
+    broken_ = true;
+    return failed(path_ + ": " + error.what());
+  }
+}
+
+void SqliteCore::checkpoint(bool whole) noexcept {
+  try {
+    database_->checkpoint(whole);
+  } catch (const SqlError&) {
+  }
+}
+
+}  // namespace probekit::store

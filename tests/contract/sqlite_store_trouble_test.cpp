@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+// A SQLite store whose disk fails: what it says meanwhile, and that nothing is lost.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/sqlite_store.hpp"
+#include "support/catch.hpp"
+#include "support/failing_vfs_sqlite.hpp"
+#include "support/process.hpp"
+#include "support/run_until.hpp"
+#include "support/store_answer.hpp"
+
+using namespace probekit;
+using namespace probekit::test;
+using namespace std::chrono_literals;
+using Fault = FailingVfs::Fault;
+
+namespace {
+
+/// Holds what a store answers, whenever it does.
+template <class T>
+struct Later {
+  struct Slot {
+    std::atomic<bool> there{false};
+    std::optional<Expected<T>> answer;
+  };
+  std::shared_ptr<Slot> slot = std::make_shared<Slot>();
+
+  Completion<T> completion() const {
+    return [slot = slot](Expected<T> answer) {
+      slot->answer.emplace(std::move(answer));
+      slot->there = true;
+    };
+  }
+  bool there() const { return slot->there; }
+};
+
+class World {
+ public:
+  World() { open(); }
+
+  void open() {
+    store.reset();
+    auto opened = store::open_sqlite_store({folder.path() + "/store", vfs.name()}, {},
+                                           store::StoreThread::own);
+    if (!opened) FAIL(opened.error().message());
+    store = *opened;
+  }
+  std::uint64_t upload() {
+    return value_of<std::uint64_t>([&](auto done) { store->open_upload({}, std::move(done)); });
+  }
+  Expected<std::uint64_t> append(std::uint64_t token, int count) {
+    const auto options = std::make_shared<ProbeOptions>();
+    options->kind = "http";
+    std::vector<std::string> texts;
+    for (int i = 0; i < count; ++i) texts.push_back("http://x/" + std::to_string(i));
+    std::vector<NewTask> tasks;
+    for (const std::string& text : texts) tasks.push_back({text, options, nullptr});
+    return answer_of<std::uint64_t>(
+        [&](auto done) { store->append(token, tasks, std::move(done)); });
+  }
+  BatchId import(int count) {
+    const auto token = upload();
+    REQUIRE(append(token, count));
+    return value_of<BatchView>([&](auto done) {
+             store->commit_upload(token, 0, std::nullopt, std::move(done));
+           })
+        .id;
+  }
+  SessionId session() {
+    return value_of<TaskStore::SessionOpened>([&](auto done) {
+             store->open_session({"agent", {}, {"http"}}, std::move(done));
+           })
+        .session;
+  }
+  LeaseRequest request(SessionId session, std::size_t count) {
+    LeaseRequest made{session, {}, count};
+    for (const Lane& lane : store->lanes()) made.lanes.push_back(lane.id);
+    return made;
+  }
+  std::vector<Outcome> outcomes(const std::vector<LeasedTask>& tasks) {
+    std::vector<Outcome> made;
+    for (const LeasedTask& task : tasks) {
+      Outcome outcome;
+      outcome.task = task.task;
+      outcome.attempt = task.attempt;
+      outcome.verdict = Verdict::passed;
+      outcome.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
+      made.push_back(std::move(outcome));
+    }
+    return made;
+  }
+  StoreFacts facts() {
+    return value_of<StoreFacts>([&](auto done) { store->facts(std::move(done)); });
+  }
+  ResultPage page(BatchId batch) {
+    return value_of<ResultPage>([&](auto done) { store->results({batch, {}, 1000, 1 << 20, {}}, std::move(done)); });
+  }
+
+  FailingVfs vfs;
+  TemporaryFolder folder;
+  std::shared_ptr<TaskStore> store;
+};
+
+}  // namespace
+
+TEST_CASE("while its disk fails a SQLite store answers for nothing, and goes on afterwards",
+          "[contract][store][sqlite]") {
+  const auto [fault, words] = GENERATE(table<Fault, std::string>(
+      {{Fault::full, "the disk is full"}, {Fault::sync, "the disk fails"}}));
+  World world;
+  const BatchId batch = world.import(100);
+  const SessionId session = world.session();
+  const auto leased = value_of<LeaseReply>(
+      [&](auto done) { world.store->lease(world.request(session, 10), std::move(done)); });
+  REQUIRE(leased.tasks.size() == 10);
+  const auto token = world.upload();
+
+  world.vfs.fail_with(fault);
+  const Later<OutcomeReport> recorded;
+  world.store->record(session, world.outcomes(leased.tasks), recorded.completion());
+  run_until([&] { return !world.facts().trouble.empty(); });
+  CHECK(world.facts().trouble.find(words) != std::string::npos);
+  const Later<LeaseReply> lease;
+  world.store->lease(world.request(session, 10), lease.completion());
+
+  const auto refused = [&](const auto& answer) {
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code() == errc::store_failed);
+    CHECK(answer.error().message().find(words) != std::string::npos);
+  };
+  refused(world.append(token, 5));
+  refused(answer_of<BatchView>([&](auto done) {
+    world.store->commit_upload(token, 0, std::nullopt, std::move(done));
+  }));
+  refused(answer_of<std::uint64_t>(
+      [&](auto done) { world.store->open_upload({}, std::move(done)); }));
+  refused(answer_of<BatchView>([&](auto done) { world.store->cancel(batch, std::move(done)); }));
+  // Time stands still, but answers.
+  CHECK(answer_of<StoreTick>([&](auto done) { world.store->tick(std::move(done)); }));
+  // What is not on the disk is not read either.
+  CHECK(world.page(batch).count == 0);
+  CHECK_FALSE(recorded.there());
+  CHECK_FALSE(lease.there());
+
+  world.vfs.fail_with(Fault::none);
+  run_until([&] { return recorded.there() && lease.there(); }, 10s);
+  CHECK((*recorded.slot->answer)->recorded == 10);
+  CHECK((*lease.slot->answer)->tasks.size() == 10);
+  CHECK(world.facts().trouble.empty());
+  CHECK(world.page(batch).count == 10);
+  CHECK(world.import(3).value == batch.value + 1);
+
+  world.open();
+  CHECK(world.page(batch).count == 10);
+  const auto ledger = world.facts().ledger;
+  CHECK(ledger.balanced());
+  CHECK(ledger.accepted == 103);
+  CHECK(ledger.done == 10);
+  CHECK(ledger.in_flight == 10);
+}
+
+TEST_CASE("an upload during which the disk fills up is refused, and leaves nothing",
+          "[contract][store][sqlite]") {
+  World world;
+  const auto token = world.upload();
+  REQUIRE(world.append(token, 10));
+  world.vfs.fail_with(Fault::full);
+  const auto refused = world.append(token, 10);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().find("the disk is full") != std::string::npos);
+  world.store->abandon_upload(token);
+  world.vfs.fail_with(Fault::none);
+  run_until([&] { return world.facts().trouble.empty(); }, 10s);
+  CHECK(world.facts().ledger.accepted == 0);
+  world.open();
+  CHECK(world.facts().ledger.accepted == 0);
+}
+
+TEST_CASE("calls that wait for a failing disk are answered when the store ends",
+          "[contract][store][sqlite]") {
+  World world;
+  world.import(10);
+  const SessionId session = world.session();
+  world.vfs.fail_with(Fault::full);
+  const Later<LeaseReply> lease;
+  world.store->lease(world.request(session, 5), lease.completion());
+  run_until([&] { return !world.facts().trouble.empty(); });
+  world.store.reset();
+  REQUIRE(lease.there());
+  CHECK_FALSE(*lease.slot->answer);
+  world.vfs.fail_with(Fault::none);
+  world.open();
+  CHECK(world.facts().ledger.queued == 10);
+}

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: 2026 The probekit authors
+// SPDX-License-Identifier: MIT
+
+// A master with a durable store is killed again and again: nothing it answered for is lost, and
+// nothing is recorded twice.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <random>
+
+#include "incident/everything_arrives.hpp"
+#include "probekit/clock.hpp"
+#include "support/catch.hpp"
+#include "support/cluster.hpp"
+#include "support/run_until.hpp"
+#include "support/target_site.hpp"
+
+namespace probekit::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+void wait_for(std::chrono::milliseconds time) {
+  const auto end = system_clock()->steady_now() + time;
+  run_until([&] { return system_clock()->steady_now() >= end; }, time + 5s);
+}
+
+std::string body_of(const std::vector<std::string>& targets) {
+  std::string body;
+  for (const std::string& target : targets) body += target + '\n';
+  return body;
+}
+
+}  // namespace
+
+TEST_CASE("an import over SQLite goes on after its master is killed at 20 random moments",
+          "[faults][sqlite]") {
+  constexpr std::size_t kTasks = 60'000;
+  const TemporaryFolder folder;
+  MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store", "--heartbeat-interval",
+                        "1s", "--dead-after", "10s", "--resume-grace", "3s"}};
+  const TargetSite site;
+  std::vector<std::unique_ptr<AgentProcess>> agents;
+  for (const char* name : {"one", "two"}) {
+    agents.push_back(std::make_unique<AgentProcess>(
+        name, master.agents_url(),
+        std::vector<std::string>{"--concurrency", "32", "--per-host", "0"}));
+    agents.back()->wait_until_connected();
+  }
+  const auto store = text_at(master.api().get("/v1/status").json(), "store_id");
+  const auto batch = master.api().import(many(site.url("/delay/30"), kTasks));
+  std::mt19937 random(20);
+  std::uint64_t done = 0;
+  for (int kills = 0; kills < 20; ++kills) {
+    INFO("kill " << kills << ", done " << done);
+    // Some while it runs, some while it begins and agents come back.
+    wait_for(std::chrono::milliseconds(random() % (kills % 2 == 0 ? 900 : 3000)));
+    const auto before = master.api().batch(batch);
+    CHECK(before.balanced());
+    CHECK(before.accepted == kTasks);
+    CHECK(before.done >= done);
+    done = before.done;
+    REQUIRE(before.done < kTasks);
+    master.kill_and_restart();
+    const auto after = master.api().batch(batch);
+    CHECK(after.balanced());
+    CHECK(after.accepted == kTasks);
+    // What was told is on the disk.
+    CHECK(after.done >= done);
+    done = after.done;
+  }
+  CHECK(done > 0);
+  CHECK(text_at(master.api().get("/v1/status").json(), "store_id") == store);
+  check_everything_arrived(master.api(), batch, kTasks, 200s);
+}
+
+TEST_CASE("an upload whose master is killed is there whole or not at all", "[faults][sqlite]") {
+  constexpr std::size_t kTasks = 200'000;
+  const TemporaryFolder folder;
+  MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store"}};
+  const std::string body = body_of(many("http://127.0.0.1:9/", kTasks));
+  const std::string list = folder.path() + "/list";
+  std::ofstream(list) << body;
+  std::mt19937 random(7);
+  std::string status;
+  for (int lives = 0; lives < 12 && status != "201" && status != "200"; ++lives) {
+    INFO("life " << lives);
+    Process client{{"curl", "-s", "-o", "/dev/null", "-w", "%{http_code}\n", "-H",
+                    "Content-Type: text/plain", "-H", "Idempotency-Key: once", "--data-binary",
+                    "@" + list, master.api_url() + "/v1/batches"}};
+    if (lives < 10) {
+      wait_for(std::chrono::milliseconds(random() % 700));
+      master.kill_and_restart();
+    }
+    status = client.read_line(60s).value_or("");
+    const auto items = master.api().get("/v1/batches").json();
+    const auto& batches = *items.find("items")->as_array();
+    REQUIRE(batches.size() <= 1);
+    if (batches.empty()) continue;
+    CHECK(number_at(batches[0], "accepted") == kTasks);
+    CHECK(number_at(batches[0], "queued") == kTasks);
+  }
+  REQUIRE((status == "201" || status == "200"));
+  // Said again, it is the same batch.
+  const auto again =
+      master.api().request("POST", "/v1/batches", "text/plain", body, {"Idempotency-Key: once"});
+  CHECK(again.status == 200);
+  CHECK(number_at(again.json(), "accepted") == kTasks);
+  const auto now = master.api().get("/v1/status").json();
+  CHECK(number_at(*now.find("ledger"), "accepted") == kTasks);
+}
+
+TEST_CASE("schedules, drained agents and keys are there after their master was killed",
+          "[faults][sqlite]") {
+  const TemporaryFolder folder;
+  MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store"}};
+  const TargetSite site;
+  AgentProcess agent{"kept", master.agents_url()};
+  agent.wait_until_connected();
+  const auto put = master.api().request(
+      "PUT", "/v1/schedules/often", "application/json",
+      R"({"interval_ms":1000,"target":")" + site.url("/ok") + R"("})");
+  REQUIRE(put.status == 201);
+  const auto done = [&] {
+    return number_at(master.api().get("/v1/schedules/often").json(), "done");
+  };
+  run_until([&] { return done() >= 2; }, 20s);
+  REQUIRE(master.api().request("POST", "/v1/agents/kept/drain").status == 200);
+  run_until([&] {
+    return master.api().get("/v1/agents/kept").json().find("draining")->as_bool().value_or(false);
+  });
+  const auto before = done();
+  wait_for(100ms);
+  master.kill_and_restart();
+  CHECK(done() >= before);
+  agent.wait_until_connected(35s);
+  CHECK(master.agent("kept").find("draining")->as_bool().value_or(false));
+  REQUIRE(master.api().request("DELETE", "/v1/agents/kept/drain").status == 200);
+  const auto drained = done();
+  run_until([&] { return done() >= drained + 2; }, 20s);
+  const auto schedule = master.api().get("/v1/schedules/often").json();
+  // Every run has its line.
+  const auto ended = number_at(schedule, "done") + number_at(schedule, "expired");
+  const auto lines = master.api().get("/v1/schedules/often/results?limit=10000").body;
+  CHECK(static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n')) >= ended);
+}
+
+}  // namespace probekit::test
