@@ -47,21 +47,7 @@ class Judge::Witness final : public ForwardingStore {
     judge_.dirty_ = true;
     inner().commit_upload(upload, rejected, std::move(answer),
                           [this, upload, done = std::move(done)](Expected<BatchView> made) {
-                            if (made) {
-                              const BatchView& view = *made;
-                              BatchBook& book = judge_.books_[view.id.value];
-                              book.terms = judge_.uploads_[upload];
-                              book.accepted_at = judge_.world_.now();
-                              book.tasks = view.info.ledger.accepted;
-                              judge_.accepted_ += book.tasks;
-                              judge_.terms_[view.id.value] = book.terms;
-                              for (std::uint32_t index = 0; index < book.tasks; ++index)
-                                judge_.tasks_[TaskId::of(view.id, index)] = TaskView{};
-                              judge_.world_.trace([&] {
-                                return "accepted batch " + std::to_string(view.id.value) + " of " +
-                                       std::to_string(book.tasks);
-                              });
-                            }
+                            if (made) accept(upload, *made);
                             done(std::move(made));
                           });
   }
@@ -137,7 +123,36 @@ class Judge::Witness final : public ForwardingStore {
     inner().cancel(id, std::move(done));
   }
 
+  void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) override {
+    judge_.dirty_ = true;
+    inner().put_schedule(name, std::move(spec),
+                         [this, name, done = std::move(done)](Expected<SchedulePut> put) {
+                           if (put) judge_.schedules_[name].schedule = name;
+                           done(std::move(put));
+                         });
+  }
+  void close_batch(BatchId batch, Completion<BatchView> done) override {
+    judge_.dirty_ = true;
+    inner().close_batch(batch, std::move(done));
+  }
+
  private:
+  void accept(std::uint64_t upload, const BatchView& view) {
+    Book& book = judge_.books_[view.id.value];
+    TaskView fresh;
+    fresh.terms = judge_.uploads_[upload];
+    fresh.accepted_at = judge_.world_.now();
+    book.last_asked = fresh.terms.last;
+    const std::uint64_t tasks = view.info.ledger.accepted;
+    if (tasks < book.tasks) return judge_.fail("a batch lost tasks it had");
+    judge_.accepted_ += tasks - book.tasks;
+    for (; book.tasks < tasks; ++book.tasks)
+      judge_.tasks_[TaskId::of(view.id, static_cast<std::uint32_t>(book.tasks))] = fresh;
+    judge_.world_.trace([&] {
+      return "accepted batch " + std::to_string(view.id.value) + " of " + std::to_string(tasks);
+    });
+  }
+
   static std::string describe_lease(SessionId session, std::size_t count,
                                     const Expected<LeaseReply>& reply) {
     std::string text =
@@ -151,6 +166,8 @@ class Judge::Witness final : public ForwardingStore {
   }
 
   void take(SessionId session, const LeasedTask& one) {
+    if (!judge_.schedules_.empty() && judge_.books_.count(one.task.batch().value) == 0)
+      judge_.tasks_[one.task].of_schedule = true;
     TaskView* const view = judge_.task(one.task);
     if (view == nullptr) return judge_.fail("leased a task nobody gave: " + text_of(one.task));
     if (view->has_line) judge_.fail("leased a task that has ended: " + text_of(one.task));
@@ -174,9 +191,9 @@ void Judge::store_lost() {
   reading_.reset();
   uploads_.clear();
   books_.clear();
+  schedules_.clear();
   tasks_.clear();
   accepted_ = 0;
-  terms_.clear();
   dirty_ = false;
   master_ended();
 }
@@ -315,9 +332,8 @@ void Judge::sent_by_master(Talk& talk, const Line& line, const Message& message)
       if (item.attempt > view->handed)
         fail("attempt " + std::to_string(item.attempt) + " of " + text_of(item.task) +
              ", which no agent had in hand so often");
-      const BatchBook& book = books_[item.task.batch().value];
-      const Time left = book.accepted_at + book.terms.within - world_.now();
-      if (item.left - tasks->waited > left + milliseconds{2})
+      if (!view->of_schedule &&
+          item.left - tasks->waited > view->left(world_.now()) + milliseconds{2})
         fail("an agent is told a later deadline than there is: " + text_of(item.task));
       talk.given.insert(item.task);
     }
@@ -468,14 +484,23 @@ void Judge::check() {
   if (!dirty_ || !reading_ || world_.failed()) return;
   dirty_ = false;
   Ledger sum;
+  const auto add = [&sum](const Ledger& one) {
+    sum.accepted += one.accepted;
+    sum.queued += one.queued;
+    sum.in_flight += one.in_flight;
+    sum.done += one.done;
+    sum.expired += one.expired;
+    sum.cancelled += one.cancelled;
+  };
   for (auto& [id, book] : books_) {
     if (!book.complete) check_batch(id, book);
-    sum.accepted += book.last.accepted;
-    sum.queued += book.last.queued;
-    sum.in_flight += book.last.in_flight;
-    sum.done += book.last.done;
-    sum.expired += book.last.expired;
-    sum.cancelled += book.last.cancelled;
+    add(book.last);
+  }
+  std::uint64_t scheduled = 0;
+  for (auto& one : schedules_) {
+    check_schedule(one.second);
+    add(one.second.last);
+    scheduled += one.second.last.accepted;
   }
   reading_->facts([&](const Expected<StoreFacts>& facts) {
     if (!facts) return fail("the store says nothing of itself: " + facts.error().message());
@@ -485,39 +510,35 @@ void Judge::check() {
         total.in_flight != sum.in_flight || total.done != sum.done ||
         total.expired != sum.expired || total.cancelled != sum.cancelled)
       fail("the ledger of all is " + text_of(total) + ", its batches make " + text_of(sum));
-    if (total.accepted != accepted_)
-      fail("accepted " + std::to_string(accepted_) + ", the ledger says " + text_of(total));
+    if (total.accepted != accepted_ + scheduled)
+      fail("accepted " + std::to_string(accepted_ + scheduled) + ", the ledger says " +
+           text_of(total));
   });
   dirty_ = false;
 }
 
-void Judge::check_batch(std::uint32_t id, BatchBook& book) {
-  const std::string where = "batch " + std::to_string(id) + ": ";
-  reading_->batch(BatchId{id}, [&](const Expected<BatchView>& view) {
-    if (!view) return fail(where + view.error().message());
-    const Ledger& ledger = view->info.ledger;
-    if (!ledger.balanced()) fail(where + "the ledger does not close: " + text_of(ledger));
-    if (ledger.accepted != book.tasks) fail(where + "accepted " + std::to_string(ledger.accepted));
-    if (ledger.done < book.last.done || ledger.expired < book.last.expired ||
-        ledger.cancelled < book.last.cancelled)
-      fail(where + "what had ended came back: " + text_of(book.last) + ", then " + text_of(ledger));
-    book.last = ledger;
-  });
+void Judge::check_ledger(const std::string& where, Book& book, const Ledger& ledger) {
+  if (!ledger.balanced()) fail(where + "the ledger does not close: " + text_of(ledger));
+  if (ledger.accepted < book.last.accepted || ledger.done < book.last.done ||
+      ledger.expired < book.last.expired || ledger.cancelled < book.last.cancelled)
+    fail(where + "what had ended came back: " + text_of(book.last) + ", then " + text_of(ledger));
+  book.last = ledger;
+}
+
+void Judge::read_lines(const std::string& where, Book& book,
+                       const std::function<void(Completion<ResultPage>)>& ask) {
   const auto ended = [&book] { return book.last.done + book.last.expired + book.last.cancelled; };
   const auto lines = [&book] { return book.done + book.expired + book.cancelled_lines; };
   while (!world_.failed() && !book.complete &&
          (lines() < ended() || (book.last.ended() && lines() == ended()))) {
-    ResultQuery query;
-    query.batch = BatchId{id};
-    query.after = book.after;
     std::size_t count = 0;
-    reading_->results(query, [&](const Expected<ResultPage>& page) {
+    ask([&](const Expected<ResultPage>& page) {
       if (!page) return fail(where + page.error().message());
       count = page->count;
       std::string_view rest = page->lines;
       while (!rest.empty()) {
         const auto end = rest.find('\n');
-        read_line(id, book, rest.substr(0, end));
+        read_line(book, rest.substr(0, end));
         rest.remove_prefix(end + 1);
       }
       book.after = page->next;
@@ -532,38 +553,76 @@ void Judge::check_batch(std::uint32_t id, BatchBook& book) {
          std::to_string(book.cancelled_lines));
 }
 
-void Judge::read_line(std::uint32_t id, BatchBook& book, std::string_view line) {
+void Judge::check_batch(std::uint32_t id, Book& book) {
+  const std::string where = "batch " + std::to_string(id) + ": ";
+  reading_->batch(BatchId{id}, [&](const Expected<BatchView>& view) {
+    if (!view) return fail(where + view.error().message());
+    check_ledger(where, book, view->info.ledger);
+    if (book.last.accepted != book.tasks)
+      fail(where + "accepted " + std::to_string(book.last.accepted));
+  });
+  read_lines(where, book, [&](Completion<ResultPage> done) {
+    ResultQuery query;
+    query.batch = BatchId{id};
+    query.after = book.after;
+    reading_->results(query, std::move(done));
+  });
+}
+
+void Judge::check_schedule(Book& book) {
+  const std::string where = "schedule " + book.schedule + ": ";
+  reading_->schedule(book.schedule, [&](const Expected<ScheduleView>& view) {
+    if (!view) return fail(where + view.error().message());
+    check_ledger(where, book, view->ledger);
+  });
+  read_lines(where, book, [&](Completion<ResultPage> done) {
+    ScheduleResultQuery query;
+    query.name = book.schedule;
+    query.after = book.after;
+    reading_->schedule_results(query, std::move(done));
+  });
+}
+
+void Judge::read_line(Book& book, std::string_view line) {
+  // t<store>-<batch>-<index>
   const std::string_view text = member(line, "task");
   const auto dash = text.rfind('-');
+  const auto before = dash == std::string_view::npos ? dash : text.rfind('-', dash - 1);
+  BatchId batch;
   std::uint32_t index = 0;
-  if (dash == std::string_view::npos ||
+  if (before == std::string_view::npos ||
+      std::from_chars(text.data() + before + 1, text.data() + dash, batch.value).ec !=
+          std::errc{} ||
       std::from_chars(text.data() + dash + 1, text.data() + text.size(), index).ec != std::errc{})
     return fail("a line without its task: " + std::string{line});
-  TaskView* const view = task(TaskId::of(BatchId{id}, index));
+  const TaskId id = TaskId::of(batch, index);
+  if (!book.schedule.empty()) tasks_[id].of_schedule = true;  // it may never have been leased
+  TaskView* const view = task(id);
   if (view == nullptr) return fail("a line of no task: " + std::string{line});
   if (view->has_line) return fail("a second line of one task: " + std::string{line});
   view->has_line = true;
   ++ended_of_all_;
   world_.trace([&] { return "line: " + std::string{line.substr(0, 160)}; });
   const std::string_view state = member(line, "state");
-  const Time left = book.accepted_at + book.terms.within - world_.now();
+  const Time left = view->left(world_.now());
   if (state == "done") {
     ++book.done;
     if (!view->has_run) fail("done, and no agent ran it: " + std::string{line});
-    if (left + standstill + seconds{2} < Time{0})
+    if (!view->of_schedule && left + standstill + seconds{2} < Time{0})
       fail("done long after its deadline: " + std::string{line});
   } else if (state == "expired") {
     ++book.expired;
     const std::string_view reason = member(line, "reason");
     if (reason.empty() || member(line, "diagnosis").empty())
       fail("expired, and does not say why: " + std::string{line});
+    if (view->of_schedule) return;
     if (reason == "agent_lost") {
       const auto at = line.find("\"attempts\":");
       std::uint32_t attempts = 0;
       std::from_chars(line.data() + at + 11, line.data() + line.size(), attempts);
       if (attempts < attempts_max && left > Time{0})
         fail("given up for lost agents too soon: " + std::string{line});
-    } else if (left > Time{book.terms.timeout} + seconds{1}) {
+    } else if (left > Time{view->terms.timeout} + seconds{1}) {
       fail("expired too soon: " + std::string{line});
     }
   } else if (state == "cancelled") {
@@ -576,14 +635,24 @@ void Judge::read_line(std::uint32_t id, BatchBook& book, std::string_view line) 
 
 bool Judge::all_ended() const {
   return std::all_of(books_.begin(), books_.end(),
-                     [](const auto& one) { return one.second.complete; });
+                     [](const auto& one) { return one.second.complete; }) &&
+         std::all_of(schedules_.begin(), schedules_.end(),
+                     [](const auto& one) { return one.second.last.ended(); });
+}
+
+std::vector<BatchId> Judge::batches() const {
+  std::vector<BatchId> ids;
+  for (const auto& [id, book] : books_) {
+    if (!book.last_asked) ids.push_back(BatchId{id});
+  }
+  return ids;
 }
 
 std::uint64_t Judge::last_not_done() const {
   std::uint64_t sum = 0;
   for (const auto& one : books_) {
-    const BatchBook& book = one.second;
-    if (book.terms.last) sum += book.tasks - book.done;
+    const Book& book = one.second;
+    if (book.last_asked) sum += book.tasks - book.done;
   }
   return sum;
 }
@@ -592,6 +661,9 @@ std::string Judge::unfinished() const {
   std::string text;
   for (const auto& [id, book] : books_) {
     if (!book.complete) text += " batch " + std::to_string(id) + ": " + text_of(book.last);
+  }
+  for (const auto& [name, book] : schedules_) {
+    if (!book.last.ended()) text += " schedule " + name + ": " + text_of(book.last);
   }
   return text;
 }

@@ -29,7 +29,7 @@ namespace probekit::simulation {
 struct BatchTerms {
   milliseconds timeout{0};
   milliseconds within{0};  ///< from acceptance to the deadline
-  bool last = false;       ///< asked for when all was well
+  bool last = false;       ///< asked for when all was well, or open until then
 };
 
 class Judge final : public Tap {
@@ -70,7 +70,8 @@ class Judge final : public Tap {
   std::uint64_t ended_of_all() const noexcept { return ended_of_all_; }
   std::uint64_t connections() const noexcept { return talks_.size(); }
   std::string unfinished() const;
-  const std::map<std::uint32_t, BatchTerms>& batches() const noexcept { return terms_; }
+  /// Batches that may be cancelled.
+  std::vector<BatchId> batches() const;
 
   // -- Tap --------------------------------------------------------------------------------------
   std::vector<std::string> tamper(const Line& line, std::string message) override;
@@ -117,10 +118,16 @@ class Judge final : public Tap {
     SessionId holder = 0;
     bool has_line = false;
     bool has_run = false;
-  };
-  struct BatchBook {
+    bool of_schedule = false;
     BatchTerms terms;
     Time accepted_at{0};
+
+    Time left(Time now) const { return accepted_at + terms.within - now; }
+  };
+  /// A batch, or a schedule.
+  struct Book {
+    std::string schedule;  // its name; empty: a batch
+    bool last_asked = false;
     std::uint64_t tasks = 0;
     std::string after;  // the cursor of lines read
     bool complete = false;
@@ -135,8 +142,13 @@ class Judge final : public Tap {
   void read_ack(Talk& talk, std::uint64_t seq);
   void check_ack(const Talk& talk, std::uint64_t seq);
   void end_welcome(Talk& talk);
-  void check_batch(std::uint32_t id, BatchBook& book);
-  void read_line(std::uint32_t id, BatchBook& book, std::string_view line);
+  void check_batch(std::uint32_t id, Book& book);
+  void check_schedule(Book& book);
+  void check_ledger(const std::string& where, Book& book, const Ledger& ledger);
+  void check_lines(const std::string& where, const Book& book);
+  void read_lines(const std::string& where, Book& book,
+                  const std::function<void(Completion<ResultPage>)>& ask);
+  void read_line(Book& book, std::string_view line);
   TaskView* task(TaskId id);
   void fail(std::string what) { world_.fail(std::move(what)); }
   std::string describe(const Line& line, const protocol::Message& message) const;
@@ -144,8 +156,8 @@ class Judge final : public Tap {
   World& world_;
   std::shared_ptr<TaskStore> reading_;
   std::unordered_map<std::uint64_t, BatchTerms> uploads_;
-  std::map<std::uint32_t, BatchTerms> terms_;
-  std::map<std::uint32_t, BatchBook> books_;
+  std::map<std::uint32_t, Book> books_;
+  std::map<std::string, Book> schedules_;
   std::unordered_map<TaskId, TaskView> tasks_;
   std::uint64_t accepted_ = 0;
   std::uint64_t ended_of_all_ = 0;

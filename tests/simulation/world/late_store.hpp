@@ -28,6 +28,8 @@ class LateStore final : public ForwardingStore {
         latency_max_(latency_max) {}
 
   void stand_still(Time until) { not_before_ = std::max(not_before_, until); }
+  /// Of results that wait to be recorded.
+  std::size_t bytes() const noexcept { return bytes_; }
   /// Does at once what waits, and what comes of it.
   void finish() {
     while (!calls_.empty()) {
@@ -43,6 +45,21 @@ class LateStore final : public ForwardingStore {
       inner().commit_upload(upload, rejected, answer, std::move(done));
     });
   }
+  void extend_batch(BatchId batch, Completion<std::uint64_t> done) override {
+    later([this, batch, done = std::move(done)]() mutable {
+      inner().extend_batch(batch, std::move(done));
+    });
+  }
+  void close_batch(BatchId batch, Completion<BatchView> done) override {
+    later([this, batch, done = std::move(done)]() mutable {
+      inner().close_batch(batch, std::move(done));
+    });
+  }
+  void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) override {
+    later([=, done = std::move(done)]() mutable {
+      inner().put_schedule(name, spec, std::move(done));
+    });
+  }
   void open_session(NewSession session, Completion<SessionOpened> done) override {
     later(
         [=, done = std::move(done)]() mutable { inner().open_session(session, std::move(done)); });
@@ -55,7 +72,11 @@ class LateStore final : public ForwardingStore {
   }
   void record(SessionId session, std::vector<Outcome> outcomes,
               Completion<OutcomeReport> done) override {
-    later([this, session, outcomes = std::move(outcomes), done = std::move(done)]() mutable {
+    std::size_t bytes = 0;
+    for (const Outcome& outcome : outcomes) bytes += outcome.fields.size();
+    bytes_ += bytes;
+    later([this, session, bytes, outcomes = std::move(outcomes), done = std::move(done)]() mutable {
+      bytes_ -= bytes;
       inner().record(session, std::move(outcomes), std::move(done));
     });
   }
@@ -103,6 +124,7 @@ class LateStore final : public ForwardingStore {
   Machine& machine_;
   const Time latency_max_;
   Time not_before_{0};
+  std::size_t bytes_ = 0;
   std::deque<std::function<void()>> calls_;
 };
 

@@ -18,6 +18,7 @@ namespace probekit::simulation {
 namespace {
 
 constexpr Time kAgain = milliseconds{200};
+constexpr Time kScheduleGoesOn = seconds{3};
 
 class Life {
  public:
@@ -46,7 +47,12 @@ class Life {
       });
     }
     for (std::size_t i = 0; i < plan_.batches.size(); ++i)
-      world_.at(plan_.batches[i].at, [this, i] { submit(i); });
+      world_.at(plan_.batches[i].at, [this, i] {
+        ++begun_;
+        submit(i);
+      });
+    for (std::size_t i = 0; i < plan_.schedules.size(); ++i)
+      world_.at(plan_.schedules[i].at, [this, i] { schedule(i); });
     for (const Incident& incident : plan_.incidents)
       world_.at(incident.at, [this, &incident] { happen(incident); });
 
@@ -99,9 +105,14 @@ class Life {
     if (world_.steps() % 32 == 0) check_buffers();
   }
 
-  // What waits for an agent at the master: its limit, and what one lease may pass it by.
+  // What waits for an agent at the master: its limit, and what one lease may pass it by. What waits
+  // for the store: its limit, and the least window of each agent.
   void check_buffers() {
     if (!master_->running()) return;
+    const std::size_t bytes = master_->late_store().bytes();
+    if (bytes > plan_.master.uncommitted_bytes_max +
+                    (agents_.size() + 1) * static_cast<std::size_t>(protocol::kResultsBytesMin))
+      world_.fail(std::to_string(bytes) + " bytes of results wait for the store");
     for (const AgentSnapshot& one : master_->fleet().agents()) {
       const std::size_t most = plan_.master.send_buffer_limit + Connection::kSendRoom;
       if (one.connection.unsent_bytes > most)
@@ -109,15 +120,21 @@ class Life {
     }
   }
 
+  // Nothing is asked for later.
+  Time quiet_at() const {
+    return plan_.heals + (plan_.schedules.empty() ? Time{0} : kScheduleGoesOn);
+  }
+
   bool over() const {
-    return to_submit_ == 0 && judge_.all_ended() &&
-           std::all_of(agents_.begin(), agents_.end(),
-                       [](const auto& one) { return !one->running() || one->idle(); });
+    return begun_ == plan_.batches.size() && asking_ == 0 && world_.now() > quiet_at() &&
+           judge_.all_ended() && std::all_of(agents_.begin(), agents_.end(), [](const auto& one) {
+             return !one->running() || one->idle();
+           });
   }
 
   std::string unfinished() const {
     std::string text;
-    if (to_submit_ > 0) text += " batches not submitted: " + std::to_string(to_submit_);
+    if (asking_ > 0) text += " requests not answered: " + std::to_string(asking_);
     for (const auto& agent : agents_) {
       if (agent->running() && !agent->idle())
         text += ' ' + agent->machine().name() + " is not idle";
@@ -126,16 +143,55 @@ class Life {
   }
 
   // -- what is asked --------------------------------------------------------------------------
-  void submit(std::size_t number) {
+  using Question = std::function<void(TaskStore& store, std::function<void()> answered)>;
+
+  /// Asks the master until it has answered, as a client does.
+  void ask(Question question) {
+    ++asking_;
+    ask_again(std::make_shared<const Question>(std::move(question)));
+  }
+
+  void ask_again(const std::shared_ptr<const Question>& question) {
     if (!master_->running() || master_drains_) {
-      world_.at(world_.now() + kAgain, [this, number] { submit(number); });
+      world_.at(world_.now() + kAgain, [this, question] { ask_again(question); });
       return;
     }
+    const auto answered = std::make_shared<bool>(false);
+    const std::uint64_t life = master_->machine().life();
+    (*question)(master_->store(), [this, answered] {
+      if (!std::exchange(*answered, true)) --asking_;
+    });
+    if (!*answered) wait_for_answer(question, answered, life);
+  }
+
+  void wait_for_answer(const std::shared_ptr<const Question>& question,
+                       const std::shared_ptr<bool>& answered, std::uint64_t life) {
+    world_.at(world_.now() + kAgain, [this, question, answered, life] {
+      if (*answered) return;
+      if (master_->running() && master_->machine().life() == life)
+        return wait_for_answer(question, answered, life);
+      ask_again(question);
+    });
+  }
+
+  void submit(std::size_t number) {
+    ask([this, number](TaskStore& store, const std::function<void()>& answered) {
+      const BatchPlan& batch = plan_.batches[number];
+      std::uint64_t upload = 0;
+      store.open_upload({"batch", BatchOrigin::import, batch.more_at > Time{0}},
+                        [&](const Expected<std::uint64_t>& opened) { upload = *opened; });
+      fill(store, number, upload);
+      store.commit_upload(upload, 0, [this, number, answered](const Expected<BatchView>& made) {
+        if (!made) world_.fail("a batch was refused: " + made.error().message());
+        answered();
+        if (made && plan_.batches[number].more_at > Time{0})
+          submit_more(number, made->id, store_number_);
+      });
+    });
+  }
+
+  void fill(TaskStore& store, std::size_t number, std::uint64_t upload) {
     const BatchPlan& batch = plan_.batches[number];
-    TaskStore& store = master_->store();
-    std::uint64_t upload = 0;
-    store.open_upload({"batch", BatchOrigin::import, false},
-                      [&](const Expected<std::uint64_t>& opened) { upload = *opened; });
     const auto options = std::make_shared<const ProbeOptions>(batch.options);
     const auto agents = std::make_shared<const Selector>(batch.agents);
     std::vector<std::string> targets;
@@ -148,23 +204,49 @@ class Life {
     });
     judge_.expect_batch(upload, {batch.options.timeout, *batch.options.deadline,
                                  number + 1 == plan_.batches.size()});
-    const std::uint64_t life = master_->machine().life();
-    const auto settled = std::make_shared<bool>(false);
-    store.commit_upload(upload, 0, [this, settled](const Expected<BatchView>& made) {
-      if (!made) world_.fail("a batch was refused: " + made.error().message());
-      *settled = true;
-      --to_submit_;
-    });
-    // Who never hears of it asks again, as a client does.
-    if (!*settled) watch_submit(number, life, settled);
   }
 
-  void watch_submit(std::size_t number, std::uint64_t life, std::shared_ptr<bool> settled) {
-    world_.at(world_.now() + kAgain, [this, number, life, settled = std::move(settled)] {
-      if (*settled) return;
-      if (master_->running() && master_->machine().life() == life)
-        return watch_submit(number, life, settled);
-      submit(number);
+  // Into a batch that is open, of this store; when all is well it is closed.
+  void submit_more(std::size_t number, BatchId id, std::uint64_t of_store) {
+    world_.at(plan_.batches[number].more_at, [this, number, id, of_store] {
+      ask([this, number, id, of_store](TaskStore& store, const std::function<void()>& answered) {
+        if (of_store != store_number_) return answered();
+        store.extend_batch(
+            id, [this, number, answered, &store](const Expected<std::uint64_t>& opened) {
+              if (opened) {
+                fill(store, number, *opened);
+                return store.commit_upload(*opened, 0, [answered](const auto&) { answered(); });
+              }
+              if (opened.error().code() != errc::batch_closed)  // which a cancel does, too
+                world_.fail("a batch takes no more: " + opened.error().message());
+              answered();
+            });
+      });
+    });
+    world_.at(std::max(plan_.heals, plan_.batches[number].more_at), [this, id, of_store] {
+      ask([this, id, of_store](TaskStore& store, const std::function<void()>& answered) {
+        if (of_store != store_number_) return answered();
+        store.close_batch(id, [answered](const auto&) { answered(); });
+      });
+    });
+  }
+
+  // It runs until a while after all is well.
+  void schedule(std::size_t number) {
+    put_schedule(number, true);
+    world_.at(plan_.heals + kScheduleGoesOn, [this, number] { put_schedule(number, false); });
+  }
+
+  void put_schedule(std::size_t number, bool enabled) {
+    ask([this, number, enabled](TaskStore& store, const std::function<void()>& answered) {
+      ScheduleSpec spec = plan_.schedules[number].spec;
+      spec.enabled = enabled;
+      store.put_schedule("schedule" + std::to_string(number), spec,
+                         [this, answered](const Expected<SchedulePut>& put) {
+                           if (!put)
+                             world_.fail("a schedule was refused: " + put.error().message());
+                           answered();
+                         });
     });
   }
 
@@ -208,6 +290,7 @@ class Life {
       case Incident::Kind::crash_master:
         if (!master_->running()) break;
         master_drains_ = false;
+        ++store_number_;
         master_->crash(odd);
         world_.at(until, [this] { revive_master(); });
         break;
@@ -298,11 +381,9 @@ class Life {
   }
 
   void cancel_batch(std::uint64_t choice) {
-    if (!master_->running() || judge_.batches().empty()) return;
-    auto at = judge_.batches().begin();
-    std::advance(at, static_cast<std::ptrdiff_t>(choice % judge_.batches().size()));
-    if (at->second.last) return;
-    master_->store().cancel(BatchId{at->first}, [](auto) {});
+    const std::vector<BatchId> batches = judge_.batches();
+    if (!master_->running() || batches.empty()) return;
+    master_->store().cancel(batches[choice % batches.size()], [](auto) {});
   }
 
   void heal() {
@@ -326,7 +407,9 @@ class Life {
   std::unique_ptr<MasterNode> master_;
   std::vector<std::unique_ptr<AgentNode>> agents_;
   std::unique_ptr<AgentNode> rival_;
-  std::size_t to_submit_ = plan_.batches.size();
+  std::size_t begun_ = 0;
+  std::size_t asking_ = 0;
+  std::uint64_t store_number_ = 0;  // grows when a store is lost
   bool master_drains_ = false;
 };
 

@@ -85,6 +85,20 @@ BatchPlan make_batch(Chance& chance, const Plan& plan, Time at, bool short_deadl
   return batch;
 }
 
+SchedulePlan make_schedule(Chance& chance, Time within) {
+  SchedulePlan plan;
+  plan.at = chance.between(Time{0}, within);
+  plan.spec.interval = milliseconds{chance.between(1000, 3000)};
+  auto options = std::make_shared<ProbeOptions>();
+  options->kind = "http";
+  options->timeout = milliseconds{chance.between(100, 1000)};
+  options->priority = static_cast<Priority>(chance.below(3));
+  for (auto left = chance.between(1, 4); left > 0; --left)
+    plan.spec.targets.push_back({"http://host1/" + std::to_string(left), options});
+  if (chance.one_in(3)) plan.spec.agents.kind = Selector::Kind::all;
+  return plan;
+}
+
 Incident make_incident(Chance& chance, const Plan& plan, Time within) {
   Incident incident;
   incident.kind = static_cast<Incident::Kind>(chance.below(kIncidentKinds));
@@ -143,6 +157,11 @@ Plan make_plan(Chance& chance) {
     const Time at = chance.between(Time{0}, length);
     plan.batches.push_back(make_batch(chance, plan, at, unsupported || chance.one_in(3)));
   }
+  if (chance.one_in(4)) {
+    BatchPlan& open = plan.batches[chance.below(plan.batches.size())];
+    open.more_at = chance.between(open.at, length) + milliseconds{1};
+  }
+  if (chance.one_in(5)) plan.schedules.push_back(make_schedule(chance, length));
   // What comes when all is well, and known to be, is done.
   plan.last_is_done = !unsupported;
   BatchPlan last =
@@ -179,7 +198,7 @@ Plan make_plan(Chance& chance) {
 
   Time work{0};
   for (const BatchPlan& batch : plan.batches) {
-    work += (Time{batch.options.timeout} + seconds{2}) *
+    work += (Time{batch.options.timeout} + seconds{2}) * (batch.more_at > Time{0} ? 2 : 1) *
             static_cast<std::int64_t>(batch.targets * batch.agents.count);
   }
   plan.patience = seconds{240} + 2 * work;

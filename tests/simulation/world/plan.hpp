@@ -34,6 +34,7 @@ struct BatchPlan {
   Time at{0};
   std::size_t targets = 0;
   std::size_t hosts = 1;
+  Time more_at{0};  ///< as many come then; not 0: it is open until all is well
   ProbeOptions options;
   Selector agents;
 };
@@ -65,6 +66,11 @@ struct Incident {
   std::uint64_t choice = 0;  ///< for what else there is to choose
 };
 
+struct SchedulePlan {
+  Time at{0};
+  ScheduleSpec spec;
+};
+
 struct Plan {
   bool calm = false;  ///< nothing goes wrong
   Time store_latency{0};
@@ -73,6 +79,7 @@ struct Plan {
   Time master_steady_offset{0};
   std::vector<AgentPlan> agents;
   std::vector<BatchPlan> batches;
+  std::vector<SchedulePlan> schedules;
   std::vector<Incident> incidents;
   Time heals{0};               ///< from then on all is well
   Time standstill{0};          ///< for so long the store may not act
