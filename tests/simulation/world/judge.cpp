@@ -47,7 +47,7 @@ class Judge::Witness final : public ForwardingStore {
     judge_.dirty_ = true;
     inner().commit_upload(upload, rejected, std::move(answer),
                           [this, upload, done = std::move(done)](Expected<BatchView> made) {
-                            if (made) accept(upload, *made);
+                            if (made) judge_.accept(judge_.uploads_[upload], *made);
                             done(std::move(made));
                           });
   }
@@ -137,22 +137,6 @@ class Judge::Witness final : public ForwardingStore {
   }
 
  private:
-  void accept(std::uint64_t upload, const BatchView& view) {
-    Book& book = judge_.books_[view.id.value];
-    TaskView fresh;
-    fresh.terms = judge_.uploads_[upload];
-    fresh.accepted_at = judge_.world_.now();
-    book.last_asked = fresh.terms.last;
-    const std::uint64_t tasks = view.info.ledger.accepted;
-    if (tasks < book.tasks) return judge_.fail("a batch lost tasks it had");
-    judge_.accepted_ += tasks - book.tasks;
-    for (; book.tasks < tasks; ++book.tasks)
-      judge_.tasks_[TaskId::of(view.id, static_cast<std::uint32_t>(book.tasks))] = fresh;
-    judge_.world_.trace([&] {
-      return "accepted batch " + std::to_string(view.id.value) + " of " + std::to_string(tasks);
-    });
-  }
-
   static std::string describe_lease(SessionId session, std::size_t count,
                                     const Expected<LeaseReply>& reply) {
     std::string text =
@@ -187,9 +171,71 @@ std::shared_ptr<TaskStore> Judge::watch(std::shared_ptr<TaskStore> store) {
   return std::make_shared<Witness>(*this, std::move(store));
 }
 
+void Judge::expect_batch(std::uint64_t upload, const std::string& name, BatchTerms terms) {
+  uploads_[upload] = {name, terms};
+  asked_[name] = terms;
+}
+
+bool Judge::has_batch(const std::string& name) const {
+  return std::any_of(books_.begin(), books_.end(),
+                     [&](const auto& one) { return one.second.name == name; });
+}
+
+void Judge::accept(const Asked& asked, const BatchView& view) {
+  Book& book = books_[view.id.value];
+  book.name = asked.name;
+  book.last_asked = asked.terms.last;
+  TaskView fresh;
+  fresh.terms = asked.terms;
+  fresh.accepted_at = world_.now();
+  const std::uint64_t tasks = view.info.ledger.accepted;
+  if (tasks < book.tasks) return fail("a batch lost tasks it had");
+  accepted_ += tasks - book.tasks;
+  for (; book.tasks < tasks; ++book.tasks)
+    tasks_[TaskId::of(view.id, static_cast<std::uint32_t>(book.tasks))] = fresh;
+  world_.trace([&] {
+    return "accepted batch " + std::to_string(view.id.value) + " of " + std::to_string(tasks);
+  });
+}
+
+void Judge::read_from(std::shared_ptr<TaskStore> store) {
+  reading_ = std::move(store);
+  dirty_ = reading_ != nullptr;
+  if (reading_ && std::exchange(crashed_, false)) adopt();
+}
+
+void Judge::master_crashed() {
+  master_ended();
+  crashed_ = true;
+  // It may have leased what it told nobody of, and then nobody had it in hand when it counts as
+  // lost.
+  for (auto& one : tasks_) ++one.second.handed;
+}
+
+// What the store took and could not answer for any more.
+void Judge::adopt() {
+  reading_->batches({{}, 1000}, [this](const Expected<BatchList>& list) {
+    if (!list) return fail("the store does not list its batches: " + list.error().message());
+    for (const BatchSnapshot& one : list->items) {
+      const auto asked = asked_.find(one.name);
+      const auto id = reading_->find_batch(one.id);
+      if (asked == asked_.end() || !id) return fail("a batch nobody asked for: " + one.name);
+      reading_->batch(*id, [&](const Expected<BatchView>& view) {
+        if (view && view->info.ledger.accepted != books_[id->value].tasks)
+          accept({asked->first, asked->second}, *view);
+      });
+    }
+  });
+  reading_->schedules({}, 1000, [this](const Expected<ScheduleList>& list) {
+    if (!list) return fail("the store does not list its schedules: " + list.error().message());
+    for (const ScheduleView& one : list->items) schedules_[one.name].schedule = one.name;
+  });
+}
+
 void Judge::store_lost() {
   reading_.reset();
   uploads_.clear();
+  asked_.clear();
   books_.clear();
   schedules_.clear();
   tasks_.clear();

@@ -44,12 +44,17 @@ class Judge final : public Tap {
   /// What the master is to use instead of `store`, which it watches.
   std::shared_ptr<TaskStore> watch(std::shared_ptr<TaskStore> store);
   /// Ledgers and lines are read from this one from now on; with no latency.
-  void read_from(std::shared_ptr<TaskStore> store) { reading_ = std::move(store); }
+  void read_from(std::shared_ptr<TaskStore> store);
   /// The store is gone with all it held.
   void store_lost();
+  /// Its master is killed, and the store keeps what it has answered for.
+  void master_crashed();
   /// The sessions of its master are over; what is done of them later says nothing any more.
   void master_ended();
-  void expect_batch(std::uint64_t upload, BatchTerms terms) { uploads_[upload] = terms; }
+  /// Batches have names of their own.
+  void expect_batch(std::uint64_t upload, const std::string& name, BatchTerms terms);
+  /// The store has it, whether its master heard of that or not.
+  bool has_batch(const std::string& name) const;
   std::size_t attempts_max = 5;
   /// How long after a deadline a store that stood still may take what had come before it.
   Time standstill{0};
@@ -113,6 +118,10 @@ class Judge final : public Tap {
     std::set<TaskId> kept;  // results given to the session and not acknowledged
     std::string store;
   };
+  struct Asked {
+    std::string name;
+    BatchTerms terms;
+  };
   struct TaskView {
     std::uint32_t handed = 0;  // how often it was sent to an agent
     SessionId holder = 0;
@@ -127,6 +136,7 @@ class Judge final : public Tap {
   /// A batch, or a schedule.
   struct Book {
     std::string schedule;  // its name; empty: a batch
+    std::string name;
     bool last_asked = false;
     std::uint64_t tasks = 0;
     std::string after;  // the cursor of lines read
@@ -149,13 +159,17 @@ class Judge final : public Tap {
   void read_lines(const std::string& where, Book& book,
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
+  void adopt();
+  void accept(const Asked& expected, const BatchView& view);
   TaskView* task(TaskId id);
   void fail(std::string what) { world_.fail(std::move(what)); }
   std::string describe(const Line& line, const protocol::Message& message) const;
 
   World& world_;
   std::shared_ptr<TaskStore> reading_;
-  std::unordered_map<std::uint64_t, BatchTerms> uploads_;
+  std::unordered_map<std::uint64_t, Asked> uploads_;
+  std::map<std::string, BatchTerms> asked_;  // by name
+  bool crashed_ = false;                     // what was not answered may have happened
   std::map<std::uint32_t, Book> books_;
   std::map<std::string, Book> schedules_;
   std::unordered_map<TaskId, TaskView> tasks_;

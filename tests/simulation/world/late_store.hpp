@@ -30,6 +30,8 @@ class LateStore final : public ForwardingStore {
   void stand_still(Time until) { not_before_ = std::max(not_before_, until); }
   /// Of results that wait to be recorded.
   std::size_t bytes() const noexcept { return bytes_; }
+  /// Its process is gone: what waits never happens. It holds on to who asked, who holds on to this.
+  void abandon() { calls_.clear(); }
   /// Does at once what waits, and what comes of it.
   void finish() {
     while (!calls_.empty()) {

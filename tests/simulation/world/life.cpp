@@ -27,13 +27,14 @@ class Life {
         judge_(world_),
         network_(world_, judge_),
         plan_(make_plan(world_.chance())),
-        planted_(options.planted) {
+        planted_(options.planted),
+        stores_(options.stores ? options.stores(world_) : std::make_unique<MemoryStores>()) {
     world_.set_trace(options.trace);
     judge_.calm = plan_.calm;
     judge_.attempts_max = plan_.attempts_max;
     judge_.standstill = plan_.standstill;
     judge_.tamperer = tamperer_for(planted_, world_);
-    master_ = std::make_unique<MasterNode>(world_, network_, judge_, plan_, planted_);
+    master_ = std::make_unique<MasterNode>(world_, network_, judge_, plan_, planted_, *stores_);
     for (const AgentPlan& agent : plan_.agents)
       agents_.push_back(std::make_unique<AgentNode>(world_, network_, judge_, agent, planted_));
   }
@@ -100,6 +101,8 @@ class Life {
   }
 
   void check() {
+    if (stores_->dead() && master_->running())
+      crash_master(world_.chance().one_in(2), world_.now() + milliseconds{500});
     judge_.check();
     for (const auto& agent : agents_) agent->check_bounds();
     if (world_.steps() % 32 == 0) check_buffers();
@@ -177,12 +180,15 @@ class Life {
   void submit(std::size_t number) {
     ask([this, number](TaskStore& store, const std::function<void()>& answered) {
       const BatchPlan& batch = plan_.batches[number];
+      if (judge_.has_batch(name_of(number))) return answered();  // the answer was lost
       std::uint64_t upload = 0;
-      store.open_upload({"batch", BatchOrigin::import, batch.more_at > Time{0}},
-                        [&](const Expected<std::uint64_t>& opened) { upload = *opened; });
-      fill(store, number, upload);
+      store.open_upload({name_of(number), BatchOrigin::import, batch.more_at > Time{0}},
+                        [&](const Expected<std::uint64_t>& opened) {
+                          if (opened) upload = *opened;
+                        });
+      if (!fill(store, number, upload)) return;
       store.commit_upload(upload, 0, [this, number, answered](const Expected<BatchView>& made) {
-        if (!made) world_.fail("a batch was refused: " + made.error().message());
+        if (!made) return refused("a batch", made.error());
         answered();
         if (made && plan_.batches[number].more_at > Time{0})
           submit_more(number, made->id, store_number_);
@@ -190,7 +196,14 @@ class Life {
     });
   }
 
-  void fill(TaskStore& store, std::size_t number, std::uint64_t upload) {
+  static std::string name_of(std::size_t number) { return "batch" + std::to_string(number); }
+
+  // Only a store whose power has gone may refuse; it is asked again when it is back.
+  void refused(const std::string& what, const Error& error) {
+    if (!stores_->dead()) world_.fail(what + " was refused: " + error.message());
+  }
+
+  bool fill(TaskStore& store, std::size_t number, std::uint64_t upload) {
     const BatchPlan& batch = plan_.batches[number];
     const auto options = std::make_shared<const ProbeOptions>(batch.options);
     const auto agents = std::make_shared<const Selector>(batch.agents);
@@ -200,10 +213,12 @@ class Life {
     std::vector<NewTask> tasks;
     for (const std::string& target : targets) tasks.push_back({target, options, agents});
     store.append(upload, tasks, [&](const Expected<std::uint64_t>& appended) {
-      if (!appended) world_.fail("an upload was refused: " + appended.error().message());
+      if (!appended) refused("an upload", appended.error());
     });
-    judge_.expect_batch(upload, {batch.options.timeout, *batch.options.deadline,
-                                 number + 1 == plan_.batches.size()});
+    judge_.expect_batch(
+        upload, name_of(number),
+        {batch.options.timeout, *batch.options.deadline, number + 1 == plan_.batches.size()});
+    return !stores_->dead();
   }
 
   // Into a batch that is open, of this store; when all is well it is closed.
@@ -214,11 +229,13 @@ class Life {
         store.extend_batch(
             id, [this, number, answered, &store](const Expected<std::uint64_t>& opened) {
               if (opened) {
-                fill(store, number, *opened);
-                return store.commit_upload(*opened, 0, [answered](const auto&) { answered(); });
+                if (!fill(store, number, *opened)) return;
+                return store.commit_upload(*opened, 0, [this, answered](const auto& made) {
+                  if (made || !stores_->dead()) answered();
+                });
               }
               if (opened.error().code() != errc::batch_closed)  // which a cancel does, too
-                world_.fail("a batch takes no more: " + opened.error().message());
+                return refused("more of a batch", opened.error());
               answered();
             });
       });
@@ -226,7 +243,9 @@ class Life {
     world_.at(std::max(plan_.heals, plan_.batches[number].more_at), [this, id, of_store] {
       ask([this, id, of_store](TaskStore& store, const std::function<void()>& answered) {
         if (of_store != store_number_) return answered();
-        store.close_batch(id, [answered](const auto&) { answered(); });
+        store.close_batch(id, [this, answered](const auto& closed) {
+          if (closed || !stores_->dead()) answered();
+        });
       });
     });
   }
@@ -243,8 +262,7 @@ class Life {
       spec.enabled = enabled;
       store.put_schedule("schedule" + std::to_string(number), spec,
                          [this, answered](const Expected<SchedulePut>& put) {
-                           if (!put)
-                             world_.fail("a schedule was refused: " + put.error().message());
+                           if (!put) return refused("a schedule", put.error());
                            answered();
                          });
     });
@@ -289,10 +307,11 @@ class Life {
         break;
       case Incident::Kind::crash_master:
         if (!master_->running()) break;
-        master_drains_ = false;
-        ++store_number_;
-        master_->crash(odd);
-        world_.at(until, [this] { revive_master(); });
+        if (incident.choice % 4 < 2 && stores_->durable()) {
+          stores_->die_soon();
+          break;
+        }
+        crash_master(odd, until);
         break;
       case Incident::Kind::restart_master:
         if (!master_->running() || master_->machine().frozen()) break;
@@ -310,6 +329,8 @@ class Life {
         begin_rival(agent.plan(), until, odd);
         break;
       case Incident::Kind::clock_step: {
+        // On the disk deadlines are wall time: there an administrator moves them.
+        if (!odd && stores_->durable()) break;
         const auto by = microseconds{static_cast<std::int64_t>(incident.choice % 7'200'000'000)} -
                         microseconds{std::chrono::hours{1}};
         (odd ? machine : master_->machine()).step_wall_clock(by);
@@ -337,6 +358,13 @@ class Life {
       const bool stays_dead = number + plan_.never_back >= agents_.size();
       if (!stays_dead && !agents_[number]->running()) agents_[number]->boot();
     });
+  }
+
+  void crash_master(bool silent, Time until) {
+    master_drains_ = false;
+    if (!stores_->durable()) ++store_number_;
+    master_->crash(silent);
+    world_.at(until, [this] { revive_master(); });
   }
 
   void revive_master() {
@@ -404,6 +432,7 @@ class Life {
   Network network_;
   const Plan plan_;
   const Planted planted_;
+  const std::unique_ptr<Stores> stores_;
   std::unique_ptr<MasterNode> master_;
   std::vector<std::unique_ptr<AgentNode>> agents_;
   std::unique_ptr<AgentNode> rival_;

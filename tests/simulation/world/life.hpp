@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "simulation/world/planted.hpp"
+#include "simulation/world/stores.hpp"
 #include "simulation/world/world.hpp"
 
 namespace probekit::simulation {
@@ -19,6 +21,8 @@ namespace probekit::simulation {
 struct LifeOptions {
   std::uint64_t seed = 1;
   Planted planted = Planted::none;
+  /// Where tasks live; empty: in memory.
+  std::function<std::unique_ptr<Stores>(World& world)> stores;
   /// Hears of all that happens, a line each.
   std::function<void(const std::string&)> trace;
 };

@@ -21,30 +21,34 @@ std::shared_ptr<RandomSource> new_source(World& world) {
 // -- MasterNode -----------------------------------------------------------------------------------
 
 MasterNode::MasterNode(World& world, Network& network, Judge& judge, const Plan& plan,
-                       Planted planted)
+                       Planted planted, Stores& stores)
     : world_(world),
       network_(network),
       judge_(judge),
       plan_(plan),
       planted_(planted),
-      machine_(world, "master", plan.master_steady_offset, microseconds{0}) {}
+      machine_(world, "master", plan.master_steady_offset, microseconds{0}),
+      stores_(stores) {}
 
 MasterNode::~MasterNode() {
-  if (!running()) return;
-  network_.on_death(machine_, true);
-  stored_->observe(nullptr);
-  drop();
+  if (running()) crash(true);
 }
 
 void MasterNode::boot() {
   world_.trace([] { return std::string{"master starts"}; });
   EventLoop& loop = machine_.boot();
-  if (!stored_) {
-    StoreOptions options;
-    options.attempts_max = plan_.attempts_max;
-    options.clock = machine_.clock();
-    options.random = new_source(world_);
-    stored_ = with_mistake(planted_, make_memory_store(options));
+  StoreOptions store_options;
+  store_options.attempts_max = plan_.attempts_max;
+  store_options.clock = machine_.clock();
+  store_options.random = new_source(world_);
+  auto opened = stores_.open(store_options);
+  if (!opened) {
+    machine_.halt();
+    return world_.fail("the store does not open: " + opened.error().message());
+  }
+  if (*opened != real_) {
+    real_ = *opened;
+    stored_ = with_mistake(planted_, real_);
     judge_.read_from(stored_);
     watched_ = judge_.watch(stored_);
   }
@@ -76,6 +80,7 @@ void MasterNode::drop() {
   core_->loop = nullptr;
   fleet_.reset();
   machine_.halt();
+  late_->abandon();
   core_.reset();
   late_.reset();
   judge_.master_ended();
@@ -86,9 +91,20 @@ void MasterNode::crash(bool silent) {
   network_.on_death(machine_, silent);
   stored_->observe(nullptr);
   drop();
+  if (stores_.durable()) {
+    judge_.master_crashed();
+  } else {
+    judge_.store_lost();
+  }
+  forget_store();
+  stores_.crash();
+}
+
+void MasterNode::forget_store() {
+  judge_.read_from(nullptr);
   watched_.reset();
   stored_.reset();
-  judge_.store_lost();
+  real_.reset();
 }
 
 void MasterNode::stop() {
@@ -102,6 +118,8 @@ void MasterNode::stop() {
   late_->finish();
   network_.on_death(machine_, false);
   drop();
+  if (stores_.durable()) forget_store();
+  stores_.close();
 }
 
 void MasterNode::drain(std::function<void()> done) {

@@ -20,6 +20,7 @@
 #include "simulation/world/plan.hpp"
 #include "simulation/world/planted.hpp"
 #include "simulation/world/probing.hpp"
+#include "simulation/world/stores.hpp"
 #include "simulation/world/world.hpp"
 
 namespace probekit::simulation {
@@ -38,11 +39,12 @@ class WorldExecutor final : public Executor {
 
 class MasterNode {
  public:
-  MasterNode(World& world, Network& network, Judge& judge, const Plan& plan, Planted planted);
+  MasterNode(World& world, Network& network, Judge& judge, const Plan& plan, Planted planted,
+             Stores& stores);
   ~MasterNode();
 
   void boot();
-  /// Killed; a store in memory goes with it.
+  /// Killed; what a store has not answered for may be gone with it.
   void crash(bool silent);
   /// As Master::stop(): its store stays.
   void stop();
@@ -55,6 +57,7 @@ class MasterNode {
 
  private:
   void drop();
+  void forget_store();
 
   World& world_;
   Network& network_;
@@ -62,7 +65,9 @@ class MasterNode {
   const Plan& plan_;
   const Planted planted_;
   Machine machine_;
-  std::shared_ptr<TaskStore> stored_;  // what outlives a stop
+  Stores& stores_;
+  std::shared_ptr<TaskStore> real_;
+  std::shared_ptr<TaskStore> stored_;  // the same, with a mistake perhaps
   std::shared_ptr<TaskStore> watched_;
   std::shared_ptr<LateStore> late_;
   std::shared_ptr<MasterCore> core_;
