@@ -3,10 +3,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "simulation/world/life.hpp"
 #include "support/catch.hpp"
+#ifdef PROBEKIT_SIMULATION_SQLITE
+#include "simulation/world/sqlite_stores.hpp"
+#endif
 
 namespace probekit::simulation {
 namespace {
@@ -14,9 +20,11 @@ namespace {
 // Planted mistakes are looked for in so many lives; see what they print for how many it takes.
 constexpr std::uint64_t kLivesMax = 4000;
 
-std::string told(std::uint64_t seed) {
+std::string told(std::uint64_t seed,
+                 std::function<std::unique_ptr<Stores>(World&)> stores = nullptr) {
   std::string text;
   LifeOptions options;
+  options.stores = std::move(stores);
   options.seed = seed;
   options.trace = [&](const std::string& line) { text += line + '\n'; };
   const LifeReport report = live(options);
@@ -49,21 +57,42 @@ TEST_CASE("whether anybody listens to a life changes nothing in it", "[simulatio
 
 TEST_CASE("two seeds are two lives", "[simulation]") { CHECK(told(1) != told(2)); }
 
+void check_that_it_is_found(LifeOptions options) {
+  LifeReport report;
+  for (options.seed = 1; options.seed <= kLivesMax && !report.broken; ++options.seed)
+    report = live(options);
+  INFO(to_string(options.planted));
+  CHECK(report.broken);
+  if (!report.broken) return;
+  WARN(to_string(options.planted) << ": found in life " << options.seed - 1 << ", after "
+                                  << std::chrono::duration<double>(report.lasted).count()
+                                  << " s of it: " << *report.broken);
+}
+
 TEST_CASE("every planted mistake is found", "[simulation]") {
   for (const Planted planted : all_planted()) {
     LifeOptions options;
     options.planted = planted;
-    LifeReport report;
-    for (options.seed = 1; options.seed <= kLivesMax && !report.broken; ++options.seed)
-      report = live(options);
-    INFO(to_string(planted));
-    CHECK(report.broken);
-    if (!report.broken) continue;
-    WARN(to_string(planted) << ": found in life " << options.seed - 1 << ", after "
-                            << std::chrono::duration<double>(report.lasted).count()
-                            << " s of it: " << *report.broken);
+    check_that_it_is_found(options);
   }
 }
+
+#ifdef PROBEKIT_SIMULATION_SQLITE
+TEST_CASE("a disk that has not what it says is found out", "[simulation]") {
+  LifeOptions options;
+  options.stores = make_sqlite_stores;
+  options.planted = Planted::sync_forgotten;
+  check_that_it_is_found(options);
+}
+
+TEST_CASE("a life over SQLite is the same each time, too", "[simulation]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    const bool same = told(seed, make_sqlite_stores) == told(seed, make_sqlite_stores);
+    CHECK(same);
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace probekit::simulation

@@ -47,7 +47,8 @@ class Judge::Witness final : public ForwardingStore {
     judge_.dirty_ = true;
     inner().commit_upload(upload, rejected, std::move(answer),
                           [this, upload, done = std::move(done)](Expected<BatchView> made) {
-                            if (made) judge_.accept(judge_.uploads_[upload], *made);
+                            if (made)
+                              judge_.accept(judge_.uploads_[upload], *made, judge_.world_.now());
                             done(std::move(made));
                           });
   }
@@ -176,18 +177,20 @@ void Judge::expect_batch(std::uint64_t upload, const std::string& name, BatchTer
   asked_[name] = terms;
 }
 
-bool Judge::has_batch(const std::string& name) const {
-  return std::any_of(books_.begin(), books_.end(),
-                     [&](const auto& one) { return one.second.name == name; });
+std::optional<BatchId> Judge::batch_named(const std::string& name) const {
+  for (const auto& [id, book] : books_) {
+    if (book.name == name) return BatchId{id};
+  }
+  return std::nullopt;
 }
 
-void Judge::accept(const Asked& asked, const BatchView& view) {
+void Judge::accept(const Asked& asked, const BatchView& view, Time when) {
   Book& book = books_[view.id.value];
   book.name = asked.name;
   book.last_asked = asked.terms.last;
   TaskView fresh;
   fresh.terms = asked.terms;
-  fresh.accepted_at = world_.now();
+  fresh.accepted_at = when;
   const std::uint64_t tasks = view.info.ledger.accepted;
   if (tasks < book.tasks) return fail("a batch lost tasks it had");
   accepted_ += tasks - book.tasks;
@@ -207,6 +210,7 @@ void Judge::read_from(std::shared_ptr<TaskStore> store) {
 void Judge::master_crashed() {
   master_ended();
   crashed_ = true;
+  crashed_at_ = world_.now();
   // It may have leased what it told nobody of, and then nobody had it in hand when it counts as
   // lost.
   for (auto& one : tasks_) ++one.second.handed;
@@ -214,18 +218,20 @@ void Judge::master_crashed() {
 
 // What the store took and could not answer for any more.
 void Judge::adopt() {
-  reading_->batches({{}, 1000}, [this](const Expected<BatchList>& list) {
+  BatchList batches;
+  reading_->batches({{}, 1000}, [&](const Expected<BatchList>& list) {
     if (!list) return fail("the store does not list its batches: " + list.error().message());
-    for (const BatchSnapshot& one : list->items) {
-      const auto asked = asked_.find(one.name);
-      const auto id = reading_->find_batch(one.id);
-      if (asked == asked_.end() || !id) return fail("a batch nobody asked for: " + one.name);
-      reading_->batch(*id, [&](const Expected<BatchView>& view) {
-        if (view && view->info.ledger.accepted != books_[id->value].tasks)
-          accept({asked->first, asked->second}, *view);
-      });
-    }
+    batches = *list;
   });
+  for (const BatchSnapshot& one : batches.items) {
+    const auto asked = asked_.find(one.name);
+    const auto id = reading_->find_batch(one.id);
+    if (asked == asked_.end() || !id) return fail("a batch nobody asked for: " + one.name);
+    reading_->batch(*id, [&](const Expected<BatchView>& view) {
+      if (view && view->info.ledger.accepted != books_[id->value].tasks)
+        accept({asked->first, asked->second}, *view, crashed_at_);
+    });
+  }
   reading_->schedules({}, 1000, [this](const Expected<ScheduleList>& list) {
     if (!list) return fail("the store does not list its schedules: " + list.error().message());
     for (const ScheduleView& one : list->items) schedules_[one.name].schedule = one.name;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -54,7 +55,7 @@ class Judge final : public Tap {
   /// Batches have names of their own.
   void expect_batch(std::uint64_t upload, const std::string& name, BatchTerms terms);
   /// The store has it, whether its master heard of that or not.
-  bool has_batch(const std::string& name) const;
+  std::optional<BatchId> batch_named(const std::string& name) const;
   std::size_t attempts_max = 5;
   /// How long after a deadline a store that stood still may take what had come before it.
   Time standstill{0};
@@ -160,7 +161,7 @@ class Judge final : public Tap {
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
   void adopt();
-  void accept(const Asked& expected, const BatchView& view);
+  void accept(const Asked& asked, const BatchView& view, Time when);
   TaskView* task(TaskId id);
   void fail(std::string what) { world_.fail(std::move(what)); }
   std::string describe(const Line& line, const protocol::Message& message) const;
@@ -169,7 +170,8 @@ class Judge final : public Tap {
   std::shared_ptr<TaskStore> reading_;
   std::unordered_map<std::uint64_t, Asked> uploads_;
   std::map<std::string, BatchTerms> asked_;  // by name
-  bool crashed_ = false;                     // what was not answered may have happened
+  Time crashed_at_{0};
+  bool crashed_ = false;  // what was not answered may have happened
   std::map<std::uint32_t, Book> books_;
   std::map<std::string, Book> schedules_;
   std::unordered_map<TaskId, TaskView> tasks_;

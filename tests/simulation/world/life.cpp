@@ -26,10 +26,11 @@ class Life {
       : world_(options.seed),
         judge_(world_),
         network_(world_, judge_),
-        plan_(make_plan(world_.chance())),
-        planted_(options.planted),
-        stores_(options.stores ? options.stores(world_) : std::make_unique<MemoryStores>()) {
+        stores_(options.stores ? options.stores(world_) : std::make_unique<MemoryStores>()),
+        plan_(make_plan(world_.chance(), stores_->durable())),
+        planted_(options.planted) {
     world_.set_trace(options.trace);
+    if (planted_ == Planted::sync_forgotten) stores_->forget_syncs();
     judge_.calm = plan_.calm;
     judge_.attempts_max = plan_.attempts_max;
     judge_.standstill = plan_.standstill;
@@ -180,19 +181,24 @@ class Life {
   void submit(std::size_t number) {
     ask([this, number](TaskStore& store, const std::function<void()>& answered) {
       const BatchPlan& batch = plan_.batches[number];
-      if (judge_.has_batch(name_of(number))) return answered();  // the answer was lost
+      const bool open = batch.more_at > Time{0};
+      if (const auto id = judge_.batch_named(name_of(number))) {  // its answer was lost
+        answered();
+        if (open) submit_more(number, *id, store_number_);
+        return;
+      }
       std::uint64_t upload = 0;
-      store.open_upload({name_of(number), BatchOrigin::import, batch.more_at > Time{0}},
+      store.open_upload({name_of(number), BatchOrigin::import, open},
                         [&](const Expected<std::uint64_t>& opened) {
                           if (opened) upload = *opened;
                         });
       if (!fill(store, number, upload)) return;
-      store.commit_upload(upload, 0, [this, number, answered](const Expected<BatchView>& made) {
-        if (!made) return refused("a batch", made.error());
-        answered();
-        if (made && plan_.batches[number].more_at > Time{0})
-          submit_more(number, made->id, store_number_);
-      });
+      store.commit_upload(upload, 0,
+                          [this, number, open, answered](const Expected<BatchView>& made) {
+                            if (!made) return refused("a batch", made.error());
+                            answered();
+                            if (open) submit_more(number, made->id, store_number_);
+                          });
     });
   }
 
@@ -417,6 +423,7 @@ class Life {
   void heal() {
     world_.trace([] { return std::string{"all is well from here on"}; });
     network_.heal();
+    stores_->settle();
     master_->machine().thaw();
     if (rival_ && rival_->running()) rival_->crash(false);
     revive_master();
@@ -430,9 +437,9 @@ class Life {
   World world_;
   Judge judge_;
   Network network_;
+  const std::unique_ptr<Stores> stores_;
   const Plan plan_;
   const Planted planted_;
-  const std::unique_ptr<Stores> stores_;
   std::unique_ptr<MasterNode> master_;
   std::vector<std::unique_ptr<AgentNode>> agents_;
   std::unique_ptr<AgentNode> rival_;

@@ -16,6 +16,9 @@
 
 #include "base/cpu_time.hpp"
 #include "simulation/world/life.hpp"
+#ifdef PROBEKIT_SIMULATION_SQLITE
+#include "simulation/world/sqlite_stores.hpp"
+#endif
 
 namespace {
 
@@ -26,6 +29,7 @@ constexpr const char* kUsage =
     "  --seed N        lives the life of this seed and tells all of it\n"
     "  --lives N       lives as many, from seed --from (1) on; stops at the first that breaks\n"
     "  --broken N      stops when so many have broken\n"
+    "  --store NAME    memory, or sqlite where it was built\n"
     "  --planted NAME  with this mistake planted\n";
 
 std::uint64_t living = 0;  // the seed, for who finds the process dead
@@ -60,6 +64,13 @@ int main(int argc, char** argv) {
     if (name == "--from") fine = parse(value, from);
     if (name == "--lives") fine = parse(value, lives);
     if (name == "--broken") fine = parse(value, broken_max);
+#ifdef PROBEKIT_SIMULATION_SQLITE
+    if (name == "--store" && std::strcmp(value, "sqlite") == 0) {
+      options.stores = make_sqlite_stores;
+      fine = true;
+    }
+#endif
+    if (name == "--store" && std::strcmp(value, "memory") == 0) fine = true;
     if (name == "--planted") {
       const auto planted = parse_planted(value);
       fine = planted.has_value();

@@ -126,7 +126,7 @@ std::string_view to_string(Incident::Kind kind) noexcept {
   return kIncidents[static_cast<std::size_t>(kind)];
 }
 
-Plan make_plan(Chance& chance) {
+Plan make_plan(Chance& chance, bool durable) {
   Plan plan;
   plan.calm = chance.one_in(5);
   const bool big_results = chance.one_in(10);
@@ -172,6 +172,11 @@ Plan make_plan(Chance& chance) {
   if (!plan.calm) {
     for (auto left = chance.between(1, 6); left > 0; --left)
       plan.incidents.push_back(make_incident(chance, plan, length));
+    for (auto left = durable ? chance.between(0, 3) : 0; left > 0; --left) {
+      Incident incident = make_incident(chance, plan, length);
+      incident.kind = Incident::Kind::crash_master;
+      plan.incidents.push_back(incident);
+    }
   } else {
     // What no connection has to suffer from.
     for (const auto kind : {Incident::Kind::slow_reader, Incident::Kind::standing_store,

@@ -90,7 +90,8 @@ struct Plan {
   Time patience{0};
 };
 
-Plan make_plan(Chance& chance);
+/// `durable`: the store outlives its master, which is killed more often for that.
+Plan make_plan(Chance& chance, bool durable);
 std::string_view to_string(Incident::Kind kind) noexcept;
 
 }  // namespace probekit::simulation

@@ -34,6 +34,7 @@ constexpr std::pair<Planted, std::string_view> kNames[] = {
     {Planted::tasks_repeated, "tasks_repeated"},
     {Planted::late_start, "late_start"},
     {Planted::reading_waits, "reading_waits"},
+    {Planted::sync_forgotten, "sync_forgotten"},
 };
 
 std::string text_of(const Message& message) {
@@ -261,7 +262,9 @@ class RashStore final : public ForwardingStore {
 const std::vector<Planted>& all_planted() {
   static const std::vector<Planted> all = [] {
     std::vector<Planted> made;
-    for (const auto& [planted, name] : kNames) made.push_back(planted);
+    for (const auto& [planted, name] : kNames) {
+      if (planted != Planted::sync_forgotten) made.push_back(planted);
+    }
     return made;
   }();
   return all;

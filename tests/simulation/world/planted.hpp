@@ -38,9 +38,10 @@ enum class Planted {
   tasks_repeated,        ///< a message of tasks is sent twice
   late_start,            ///< the agent believes it has a second longer than it has
   reading_waits,         ///< probes run in the thread that reads
+  sync_forgotten,        ///< the disk says that it has what it does not have; of durable stores
 };
 
-/// All but `none`.
+/// All but `none`, and those that need a durable store.
 const std::vector<Planted>& all_planted();
 std::string_view to_string(Planted planted) noexcept;
 std::optional<Planted> parse_planted(std::string_view text) noexcept;

@@ -28,6 +28,10 @@ class Stores {
   virtual bool dead() const noexcept { return false; }
   /// Let that happen at one of the next things a store does to its disk.
   virtual void die_soon() {}
+  /// All is well from here on.
+  virtual void settle() {}
+  /// What is planted: nothing is on the disk when the disk says so.
+  virtual void forget_syncs() {}
 };
 
 /// One that lives as long as it is not crashed.
