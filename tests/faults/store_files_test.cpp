@@ -109,7 +109,7 @@ TEST_CASE("a second master of one file is refused, and the first goes on", "[fau
   CHECK(text_at(first.api().get("/v1/status").json(), "store") == "sqlite");
 }
 
-TEST_CASE("--store says what it does not know", "[faults][sqlite]") {
+TEST_CASE("a --store that is none is refused by name", "[faults][sqlite]") {
   for (const char* store : {"postgres:host=x", "sqlite:", "file", "sqlit:/x"}) {
     const TemporaryFolder folder;
     Process process{{program("probekit-master"), "--store", store}, folder.path()};

@@ -469,7 +469,13 @@ std::string default_in(const std::string& help, const std::string& flag) {
   auto end = help.find("\n  -", at + 1);
   // Else a heading follows.
   end = std::min(end, help.rfind('\n', help.find(":\n", at + 1)));
-  const std::string lines = help.substr(at, end - at);
+  // Long texts are wrapped: each break and its indent stand for a space.
+  std::string lines = help.substr(at, end - at);
+  for (auto wrap = lines.find('\n', 1); wrap != std::string::npos; wrap = lines.find('\n', wrap)) {
+    const auto text = lines.find_first_not_of(' ', wrap + 1);
+    if (text == std::string::npos) break;
+    lines.replace(wrap, text - wrap, " ");
+  }
   const auto open = lines.rfind('[');
   const auto close = lines.rfind(']');
   if (open == std::string::npos || close < open || lines.find('\n', close) != std::string::npos)
