@@ -10,6 +10,7 @@
 #include <fstream>
 #include <random>
 
+#include "faults/scenario.hpp"
 #include "incident/everything_arrives.hpp"
 #include "probekit/clock.hpp"
 #include "support/catch.hpp"
@@ -37,7 +38,7 @@ std::string body_of(const std::vector<std::string>& targets) {
 
 TEST_CASE("an import over SQLite goes on after its master is killed at 20 random moments",
           "[faults][sqlite]") {
-  constexpr std::size_t kTasks = 60'000;
+  constexpr std::size_t kMany = 60'000;
   const TemporaryFolder folder;
   MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store", "--heartbeat-interval",
                         "1s", "--dead-after", "10s", "--resume-grace", "3s"}};
@@ -50,7 +51,7 @@ TEST_CASE("an import over SQLite goes on after its master is killed at 20 random
     agents.back()->wait_until_connected();
   }
   const auto store = text_at(master.api().get("/v1/status").json(), "store_id");
-  const auto batch = master.api().import(many(site.url("/delay/30"), kTasks));
+  const auto batch = master.api().import(many(site.url("/delay/30"), kMany));
   std::mt19937 random(20);
   std::uint64_t done = 0;
   for (int kills = 0; kills < 20; ++kills) {
@@ -59,28 +60,36 @@ TEST_CASE("an import over SQLite goes on after its master is killed at 20 random
     wait_for(std::chrono::milliseconds(random() % (kills % 2 == 0 ? 900 : 3000)));
     const auto before = master.api().batch(batch);
     CHECK(before.balanced());
-    CHECK(before.accepted == kTasks);
+    CHECK(before.accepted == kMany);
     CHECK(before.done >= done);
     done = before.done;
-    REQUIRE(before.done < kTasks);
+    REQUIRE(before.done < kMany);
     master.kill_and_restart();
     const auto after = master.api().batch(batch);
     CHECK(after.balanced());
-    CHECK(after.accepted == kTasks);
+    CHECK(after.accepted == kMany);
     // What was told is on the disk.
     CHECK(after.done >= done);
     done = after.done;
   }
   CHECK(done > 0);
   CHECK(text_at(master.api().get("/v1/status").json(), "store_id") == store);
-  check_everything_arrived(master.api(), batch, kTasks, 200s);
+  const Stopwatch since;
+  for (auto& agent : agents) agent->wait_until_connected(35s);
+  const double recovered = since.seconds();
+  check_everything_arrived(master.api(), batch, kMany, 200s);
+  const auto log = agents[0]->process().errors();
+  CHECK(log.find("disconnected: ") != std::string::npos);
+  conclude(master.api(), batch, kMany, site, {agents[0].get(), agents[1].get()},
+           {"`kill -9` of the master at 20 random moments, SQLite store",
+            "agent, each time: disconnected: connection lost", recovered});
 }
 
 TEST_CASE("an upload whose master is killed is there whole or not at all", "[faults][sqlite]") {
-  constexpr std::size_t kTasks = 200'000;
+  constexpr std::size_t kMany = 200'000;
   const TemporaryFolder folder;
   MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store"}};
-  const std::string body = body_of(many("http://127.0.0.1:9/", kTasks));
+  const std::string body = body_of(many("http://127.0.0.1:9/", kMany));
   const std::string list = folder.path() + "/list";
   std::ofstream(list) << body;
   std::mt19937 random(7);
@@ -99,17 +108,17 @@ TEST_CASE("an upload whose master is killed is there whole or not at all", "[fau
     const auto& batches = *items.find("items")->as_array();
     REQUIRE(batches.size() <= 1);
     if (batches.empty()) continue;
-    CHECK(number_at(batches[0], "accepted") == kTasks);
-    CHECK(number_at(batches[0], "queued") == kTasks);
+    CHECK(number_at(batches[0], "accepted") == kMany);
+    CHECK(number_at(batches[0], "queued") == kMany);
   }
   REQUIRE((status == "201" || status == "200"));
   // Said again, it is the same batch.
   const auto again =
       master.api().request("POST", "/v1/batches", "text/plain", body, {"Idempotency-Key: once"});
   CHECK(again.status == 200);
-  CHECK(number_at(again.json(), "accepted") == kTasks);
+  CHECK(number_at(again.json(), "accepted") == kMany);
   const auto now = master.api().get("/v1/status").json();
-  CHECK(number_at(*now.find("ledger"), "accepted") == kTasks);
+  CHECK(number_at(*now.find("ledger"), "accepted") == kMany);
 }
 
 TEST_CASE("schedules, drained agents and keys are there after their master was killed",

@@ -62,4 +62,29 @@ TEST_CASE("an import goes on once a killed nginx is there again", "[faults]") {
   CHECK(site.asked_again() == 0);
 }
 
+TEST_CASE("an import goes on after its master was killed, where the store is durable", "[faults]") {
+  const TemporaryFolder folder;
+  auto flags = master_flags();
+  flags.insert(flags.end(), {"--store", "sqlite:" + folder.path() + "/store"});
+  MasterProcess master{flags};
+  Nginx nginx{{master.agents_port()}};
+  const TargetSite site;
+  AgentProcess agent{"agent", nginx.url(), agent_flags()};
+  agent.wait_until_connected();
+  const auto batch = master.api().import(slow_targets(site, 50ms));
+  wait_for_progress(master.api(), batch, 500);
+
+  const auto before = master.api().batch(batch).done;
+  const Stopwatch since;
+  master.kill_and_restart();
+  // What it had told is still so.
+  CHECK(master.api().batch(batch).done >= before);
+  agent.wait_until_connected(35s);
+  const double recovered = since.seconds();
+  const auto line = expect_log(agent.process(), "disconnected");
+  conclude(master.api(), batch, kTasks, site, {&agent},
+           {"`kill -9` of the master, SQLite store, then a new one", disconnect_said("agent", line),
+            recovered});
+}
+
 }  // namespace probekit::test
