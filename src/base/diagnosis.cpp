@@ -28,6 +28,8 @@ constexpr milliseconds kDnsLong{1000};
 
 // Results are committed in milliseconds; an agent's window of 1 MiB lasts it a few seconds.
 constexpr milliseconds kUnackedLong{5000};
+// More than heartbeats on their way.
+constexpr std::uint64_t kUndelivered = 4 * 1024;
 
 // So long a way there and back that tasks come too slowly for the slots that wait for them.
 constexpr milliseconds kRttHigh{1000};
@@ -174,10 +176,19 @@ std::optional<Diagnosis> judge_work(const AgentFacts& facts) {
     return Diagnosis{DiagnosisVerdict::agent_resources, resources_text(facts.failures)};
   }
   if (facts.unacked_age >= kUnackedLong) {
+    const std::string late = count_text(facts.unacked, "result has", "results have") +
+                             " not been acknowledged for up to " + time_text(facts.unacked_age);
+    // What has not arrived yet no store can commit.
+    const std::uint64_t waiting =
+        facts.by_agent ? facts.link.waiting_least : facts.link.there_waiting_least;
+    if (waiting >= kUndelivered) {
+      return Diagnosis{DiagnosisVerdict::network_slow,
+                       late + " while at least " + bytes_text(waiting) +
+                           " wait in the agent's Send-Q and before it: the network is slow to take "
+                           "them; move the agent nearer, or give the link more bandwidth"};
+    }
     return Diagnosis{DiagnosisVerdict::store_slow,
-                     count_text(facts.unacked, "result has", "results have") +
-                         " not been acknowledged for up to " + time_text(facts.unacked_age) +
-                         ": the master's store is slow to commit; look at its disk or database"};
+                     late + ": the master's store is slow to commit; look at its disk or database"};
   }
   if (work_waits && cpu_full(facts)) {
     std::string text = slots_of(facts) + " and it uses " + cpu_of(facts);

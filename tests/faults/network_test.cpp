@@ -58,6 +58,8 @@ void survives_a_cut(const std::string& name, const std::function<void(const Netw
   const auto at_master = expect_log(world.master.process(), "agent disconnected");
   const auto refused = expect_log(agent.process(), "cannot connect");
   CHECK(world.network.dropped() > 0);
+  // Neither blames a process or the other's store.
+  CHECK(text_at(at_agent, "diagnosis") == "network_stalled");
   world.network.heal();
   const Stopwatch since;
   agent.wait_until_connected(40s);
@@ -109,6 +111,9 @@ void works_over(const std::string& name, std::size_t tasks, bool loses, bool sta
   CAPTURE(world.network.dropped());
   CHECK((world.network.dropped() > 0) == loses);
   world.network.heal();
+  // Whatever it makes of it, nobody's store or CPU is to blame.
+  CHECK(words.find("store_slow") == std::string::npos);
+  CHECK(words.find("saturated") == std::string::npos);
   const auto cuts = log_lines(agent.process(), "disconnected");
   if (stays_connected) CHECK(cuts.empty());
   for (const auto& line : cuts) words += "; " + disconnect_said("agent", line);

@@ -110,6 +110,18 @@ TEST_CASE("an agent's figures lead to one verdict", "[diagnosis]") {
 
       {"its results wait for the master's store", Verdict::store_slow,
        with(full(), [](auto& f) { f.unacked = 300, f.unacked_age = 7s; })},
+      {"its results have not left it", Verdict::network_slow,
+       with(full(),
+            [](auto& f) {
+              f.unacked = 300, f.unacked_age = 7s;
+              f.link.there_waiting_least = 5000;
+            })},
+      {"its results have not left it, as it says itself", Verdict::network_slow,
+       with(full(),
+            [](auto& f) {
+              f.unacked = 300, f.unacked_age = 7s, f.by_agent = true;
+              f.link.waiting_least = 5000;
+            })},
       {"its results wait as they always do", Verdict::targets_slow,
        with(full(), [](auto& f) { f.unacked = 300, f.unacked_age = 40ms; })},
 
