@@ -128,9 +128,9 @@ TEST_CASE("schedules, drained agents and keys are there after their master was k
   const TargetSite site;
   AgentProcess agent{"kept", master.agents_url()};
   agent.wait_until_connected();
-  const auto put = master.api().request(
-      "PUT", "/v1/schedules/often", "application/json",
-      R"({"interval_ms":1000,"target":")" + site.url("/ok") + R"("})");
+  const auto put =
+      master.api().request("PUT", "/v1/schedules/often", "application/json",
+                           R"({"interval_ms":1000,"target":")" + site.url("/ok") + R"("})");
   REQUIRE(put.status == 201);
   const auto done = [&] {
     return number_at(master.api().get("/v1/schedules/often").json(), "done");

@@ -114,6 +114,7 @@ void works_over(const std::string& name, std::size_t tasks, bool loses, bool sta
   // Whatever it makes of it, nobody's store or CPU is to blame.
   CHECK(words.find("store_slow") == std::string::npos);
   CHECK(words.find("saturated") == std::string::npos);
+  if (!loses) CHECK(words.find("network_slow") != std::string::npos);
   const auto cuts = log_lines(agent.process(), "disconnected");
   if (stays_connected) CHECK(cuts.empty());
   for (const auto& line : cuts) words += "; " + disconnect_said("agent", line);

@@ -102,7 +102,10 @@ std::string said(const std::string& who, const json::Value& line) {
 std::string disconnect_said(const std::string& who, const json::Value& line) {
   CHECK_FALSE(text_at(line, "diagnosis").empty());
   CHECK_FALSE(text_at(line, "text").empty());
-  return said(who, line) + " (" + text_at(line, "diagnosis") + ": " + text_at(line, "text") + ')';
+  // The sentence without the figures of both sockets that follow it.
+  const auto text = text_at(line, "text");
+  return said(who, line) + " (" + text_at(line, "diagnosis") + ": " +
+         text.substr(0, text.find(" (here Recv-Q")) + ')';
 }
 
 void drain(AgentProcess& agent) {
