@@ -45,6 +45,13 @@ duration<double> delay_of(std::uint64_t waiting, std::uint64_t moved, millisecon
   return duration<double>{static_cast<double>(waiting) / rate};
 }
 
+// The other end may claim to have any number of bytes waiting.
+std::string delay_text(duration<double> delay) {
+  constexpr std::chrono::hours kShownMax{24 * 366};
+  return time_text(std::chrono::duration_cast<std::chrono::microseconds>(
+      std::min<duration<double>>(delay, kShownMax)));
+}
+
 std::string between(const LinkFacts& facts) {
   return facts.there ? "what is between (a proxy)" : "its end of the connection (or a proxy)";
 }
@@ -146,10 +153,10 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
   // It moves: how fast?
   const auto out = delay_of(facts.waiting_least, facts.acked_bytes, facts.span);
   if (out >= kDelayHigh) {
-    const std::string takes =
-        bytes_text(waiting) + " wait to be sent to " + other + " and move at " +
-        rate_text(static_cast<double>(facts.waiting_least) / out.count()) + ", which takes " +
-        time_text(std::chrono::duration_cast<std::chrono::microseconds>(out));
+    const std::string takes = bytes_text(waiting) + " wait to be sent to " + other +
+                              " and move at " +
+                              rate_text(static_cast<double>(facts.waiting_least) / out.count()) +
+                              ", which takes " + delay_text(out);
     if (facts.direct && facts.rwnd_limited * 2 >= facts.span) {
       return {LinkFault::peer_not_reading, takes + ": its window was closed for " +
                                                time_text(facts.rwnd_limited) + " of the last " +
@@ -165,9 +172,8 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
             bytes_text(there.send_queue_bytes + there.unsent_bytes) + " wait in Send-Q of " +
                 other + " and before it and arrive at " +
                 rate_text(static_cast<double>(facts.there_waiting_least) / in.count()) +
-                ", which takes " +
-                time_text(std::chrono::duration_cast<std::chrono::microseconds>(in)) +
-                " at a round trip of " + time_text(there.known ? there.rtt : here.rtt)};
+                ", which takes " + delay_text(in) + " at a round trip of " +
+                time_text(there.known ? there.rtt : here.rtt)};
   }
   return {};
 }

@@ -323,6 +323,16 @@ TEST_CASE("who is at fault is read off the queues at both ends", "[diagnosis][li
   }
 }
 
+TEST_CASE("how long an impossible backlog takes is cut to a year", "[diagnosis][link]") {
+  AgentFacts facts = idle();
+  facts.link = quiet();
+  facts.link.there->send_queue_bytes = facts.link.there_waiting_least = UINT64_MAX;
+  facts.link.received_bytes = 1;
+  const Diagnosis diagnosis = diagnose_agent(facts);
+  CHECK(diagnosis.verdict == Verdict::network_slow);
+  CHECK(diagnosis.text.find("which takes 31622400 s at") != std::string::npos);
+}
+
 TEST_CASE("a connection in trouble makes an agent's other figures old", "[diagnosis][link]") {
   AgentFacts facts = full();
   facts.failures.ports = 1;
