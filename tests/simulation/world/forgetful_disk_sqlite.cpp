@@ -247,7 +247,7 @@ int random_bytes(sqlite3_vfs*, int count, char* to) {
   return count;
 }
 
-int sleep_for(sqlite3_vfs*, int) { return 0; }
+int wait_a_while(sqlite3_vfs*, int) { return 0; }
 
 int current_time(sqlite3_vfs*, sqlite3_int64* time) {
   *time = 212'000'000'000'000;
@@ -271,7 +271,7 @@ sqlite3_vfs& vfs() {
     made.xAccess = look_for_file;
     made.xFullPathname = full_name;
     made.xRandomness = random_bytes;
-    made.xSleep = sleep_for;
+    made.xSleep = wait_a_while;
     made.xCurrentTime = current_day;
     made.xGetLastError = last_error;
     made.xCurrentTimeInt64 = current_time;
