@@ -395,12 +395,10 @@ void TaskTable::finish(Now now, StoredBatch& batch) {
   batch.open_in_chunk = {};
   batch.rate.reset();
   set_due(batch, kNever);
-  finished_.push_back(batch.id);
   results_kept_ += batch.lines_kept();
   results_open_ -= batch.lines.size();
-  if (batch.origin == BatchOrigin::schedule && batch.schedule == nullptr) {
-    orphans_.push_back(batch.id);
-  }
+  const bool orphan = batch.origin == BatchOrigin::schedule && batch.schedule == nullptr;
+  (orphan ? orphans_ : finished_).push_back(batch.id);
   if (journal_ != nullptr) {
     just_finished_.push_back(batch.id);
     journal_->on_batch(batch);

@@ -421,7 +421,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::uint32_t visible_from_ = 0;
   StoredTask ended_task_{};  // stands for those of finished batches
   std::set<std::uint32_t> listed_;
-  std::deque<BatchId> finished_;    // in the order they ended
+  std::deque<BatchId> finished_;    // in the order they ended; without orphans
   std::uint64_t results_kept_ = 0;  // lines of finished batches; an empty one counts as one
   std::uint64_t results_open_ = 0;  // lines of the others
   std::set<std::pair<SteadyTime, std::uint32_t>> batches_due_;
@@ -435,7 +435,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::unordered_map<std::uint32_t, StoredSchedule*> schedules_by_watch_;
   std::set<std::pair<SteadyTime, std::uint32_t>> schedules_due_;  // by watch
   std::size_t schedule_targets_ = 0;
-  std::vector<BatchId> orphans_;  // finished segments of schedules that are gone
+  std::deque<BatchId> orphans_;  // finished segments of schedules that are gone
 
   LaneId last_lane_ = 0;
   // Priority, kind, agent and the text of its tags.

@@ -28,6 +28,7 @@ std::string TaskTable::audit() const {
   }
   std::unordered_map<std::uint32_t, std::uint64_t> held_counts;
   std::uint64_t living = 0;
+  std::size_t finished = 0;
   std::uint64_t lines_of_finished = 0;
   std::uint64_t lines_of_open = 0;
   for (const auto& [number, owned] : batches_) {
@@ -72,6 +73,7 @@ std::string TaskTable::audit() const {
     if (batch.line_count() != batch.tasks.size() - open) return where + "not a line an end";
     if (batch.finished_at.has_value() != (open == 0 && !batch.open))
       return where + "finished is wrong";
+    finished += batch.finished_at ? 1 : 0;
     (batch.finished_at ? lines_of_finished : lines_of_open) +=
         batch.finished_at ? batch.lines_kept() : batch.line_count();
     if (batch.open && batch.origin != BatchOrigin::schedule) ++open_batches;
@@ -174,6 +176,7 @@ std::string TaskTable::audit() const {
       return "a schedule has not a line an end";
     }
   }
+  if (finished_.size() + orphans_.size() != finished) return "finished batches";
   if (open_batches != open_batches_) return "open batches";
   if (tasks_uploading() != uploading_) return "tasks of open uploads";
   for (const auto& [id, slot] : slots_) {

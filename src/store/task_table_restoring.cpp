@@ -167,18 +167,15 @@ StoredSchedule* TaskTable::find_watch(BatchId watch) const {
 /// In the order they ended.
 bool TaskTable::restore_finished(const StoredBatch& batch) {
   if (batch.id.value == 0 || batch.id.value > last_batch_) return false;
-  finished_.push_back(batch.id);
+  const bool orphan = batch.origin == BatchOrigin::schedule && batch.schedule == nullptr;
+  (orphan ? orphans_ : finished_).push_back(batch.id);
   results_kept_ += batch.lines_kept();
   if (batch.origin == BatchOrigin::import) listed_.insert(batch.id.value);
   if (batch.origin != BatchOrigin::schedule) {
     set_visible(batch.id, true);
     return true;
   }
-  if (batch.schedule == nullptr) {
-    orphans_.push_back(batch.id);
-  } else {
-    batch.schedule->segments.push_back(batch.id);
-  }
+  if (!orphan) batch.schedule->segments.push_back(batch.id);
   return true;
 }
 

@@ -160,6 +160,12 @@ Expected<ScheduleView> TaskTable::remove_schedule(Now now, const std::string& na
       close(now, segment);
     }
   }
+  const std::deque<BatchId>& segments = schedule.segments;
+  finished_.erase(std::remove_if(finished_.begin(), finished_.end(),
+                                 [&](BatchId id) {
+                                   return std::binary_search(segments.begin(), segments.end(), id);
+                                 }),
+                  finished_.end());
   if (journal_ != nullptr) journal_->on_schedule_removed(schedule.watch);
   schedules_by_watch_.erase(schedule.watch.value);
   schedules_.erase(found);
