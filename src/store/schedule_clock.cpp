@@ -31,8 +31,13 @@ std::optional<SteadyTime> ScheduleClock::next() const {
 }
 
 std::optional<ScheduleDue> ScheduleClock::due(SteadyTime now) const {
-  if (order_.empty() || order_.begin()->first > now) return std::nullopt;
-  const auto [first, target] = *order_.begin();
+  if (order_.empty()) return std::nullopt;
+  return due(now, order_.begin()->second);
+}
+
+std::optional<ScheduleDue> ScheduleClock::due(SteadyTime now, std::uint32_t target) const {
+  const SteadyTime first = dues_[target];
+  if (first > now) return std::nullopt;
   const auto passed = (now - first) / interval_;
   ScheduleDue due;
   due.target = target;

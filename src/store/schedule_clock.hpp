@@ -48,6 +48,8 @@ class PROBEKIT_EXPORT ScheduleClock {
   std::optional<SteadyTime> next() const;
   /// The target that has been due longest; empty: none is.
   std::optional<ScheduleDue> due(SteadyTime now) const;
+  /// This target; empty: it is not due.
+  std::optional<ScheduleDue> due(SteadyTime now, std::uint32_t target) const;
   /// It has been seen to: the target's next is one interval later.
   void pass(const ScheduleDue& due);
 

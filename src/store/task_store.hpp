@@ -341,7 +341,9 @@ class TaskStore {
   // nobody looked at, a line stands for all but the latest, with `count`, `first` and `last`. A
   // task's deadline is by default the interval and its timeout from the run's start.
   /// Makes it, or changes it: what is in hand and the lines stay, and so do, where the interval
-  /// stays, the times of targets that stay. *Errors*: invalid_argument; store_full, saying what is.
+  /// stays, the times of targets that stay. Runs that are due and not begun do so, where the change
+  /// would drop them; or a line tells of them. *Errors*: invalid_argument; store_full, saying what
+  /// is.
   virtual void put_schedule(std::string name, ScheduleSpec spec, Completion<SchedulePut> done) = 0;
   /// Here and below, *Errors*: not_found.
   virtual void schedule(std::string name, Completion<ScheduleView> done) = 0;

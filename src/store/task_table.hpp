@@ -276,6 +276,7 @@ class PROBEKIT_EXPORT TaskTable {
 
   // How tasks come in.
   Expected<void> check_room(std::uint64_t tasks) const;
+  bool lines_fit(std::uint64_t tasks) const;
   Expected<void> bind(StagedUpload& upload, const NewTask& task);
   Expected<std::uint32_t> binding_for(StagedUpload& upload,
                                       const std::shared_ptr<const ProbeOptions>& options,
@@ -308,7 +309,10 @@ class PROBEKIT_EXPORT TaskTable {
   void change(Now now, StoredSchedule& schedule, std::shared_ptr<const ScheduleSpec> spec);
   void set_due(StoredSchedule& schedule, SteadyTime due);
   void run_schedules(Now now, std::size_t& budget);
-  bool run(Now now, StoredSchedule& schedule, const ScheduleDue& due, std::size_t& budget);
+  enum class Runs : std::uint8_t { begin, are_told };
+  Expected<void> settle(Now now, StoredSchedule& schedule, const ScheduleSpec& next);
+  bool run(Now now, StoredSchedule& schedule, const ScheduleDue& due, Runs runs,
+           std::size_t& budget);
   void end_missed(Now now, StoredSchedule::Target& target, std::size_t& budget);
   void resolve_all(Selector& agents, const std::string& kind) const;
   std::uint32_t segment_full() const;

@@ -92,6 +92,9 @@ Expected<SchedulePut> TaskTable::put_schedule(Now now, const std::string& name, 
   if (schedule == nullptr && last_batch_ == 0xFFFFFFFF) {
     return error(errc::store_failed, "no batch number is left");
   }
+  if (schedule != nullptr) {
+    if (const auto settled = settle(now, *schedule, spec); !settled) return settled.error();
+  }
   SchedulePut put;
   put.created = schedule == nullptr;
   if (put.created) {
@@ -109,6 +112,33 @@ Expected<SchedulePut> TaskTable::put_schedule(Now now, const std::string& name, 
   due_news_ = true;  // its first run may come before the tick that was asked for
   put.view = view(now, *schedule);
   return put;
+}
+
+/// Runs that are due and that the change would drop begin now; where there is no room for one, a
+/// line tells of it.
+Expected<void> TaskTable::settle(Now now, StoredSchedule& schedule, const ScheduleSpec& next) {
+  if (!schedule.clock.due(now.steady)) return {};
+  const ScheduleSpec& spec = *schedule.spec;
+  std::unordered_map<std::string_view, std::size_t> staying;
+  if (next.enabled && next.interval == spec.interval) {
+    for (const ScheduledTarget& target : next.targets) ++staying[target.target];
+  }
+  for (std::uint32_t number = 0; number < spec.targets.size(); ++number) {
+    const auto stays = staying.find(spec.targets[number].target);
+    if (stays != staying.end() && stays->second > 0) {
+      --stays->second;
+      continue;
+    }
+    const auto due = schedule.clock.due(now.steady, number);
+    if (!due) continue;
+    std::size_t budget = kWorkPerCall;
+    if (!run(now, schedule, *due, Runs::begin, budget) &&
+        !run(now, schedule, *due, Runs::are_told, budget)) {
+      return error(errc::store_full, "a run of it is due, and there is no room for its line");
+    }
+    schedule.clock.pass(*due);
+  }
+  return {};
 }
 
 /// Targets that stay keep their latest run and, where the interval stays, their next.
@@ -179,7 +209,7 @@ void TaskTable::run_schedules(Now now, std::size_t& budget) {
   while (budget > 0 && !schedules_due_.empty() && schedules_due_.begin()->first <= now.steady) {
     StoredSchedule& schedule = *schedules_by_watch_.at(schedules_due_.begin()->second);
     const auto due = schedule.clock.due(now.steady);
-    if (due && !run(now, schedule, *due, budget)) {
+    if (due && !run(now, schedule, *due, Runs::begin, budget)) {
       // It is not lost: should it be over before there is room, a line tells so.
       set_due(schedule, now.steady + kRetry);
       continue;
@@ -192,20 +222,22 @@ void TaskTable::run_schedules(Now now, std::size_t& budget) {
   }
 }
 
-/// False: there is no room for it.
-bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
+/// False: there is no room for it. Those before it, or all, may only be told of, in one line.
+bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due, Runs runs,
                     std::size_t& budget) {
+  const bool begins = runs == Runs::begin;
+  const std::uint64_t told = due.passed + (begins ? 0 : 1);
   StoredSchedule::Target& target = schedule.targets[due.target];
   const ScheduledTarget& what = schedule.spec->targets[due.target];
   end_missed(now, target, budget);
-  Selector agents = schedule.spec->agents;
+  Selector agents = begins ? schedule.spec->agents : Selector{};
   if (agents.kind == Selector::Kind::all) resolve_all(agents, what.options->kind);
   const bool nobody = agents.kind == Selector::Kind::all;
   const auto count = static_cast<std::uint32_t>(task_count(agents));
   // Also where there is no room for it; what it missed may have used up the budget.
   budget -= std::min<std::size_t>(budget, count);
   ++work_done_;
-  if (!check_room(count + (due.passed > 0 ? 1U : 0U))) return false;
+  if (begins ? !check_room(count + (told > 0 ? 1U : 0U)) : !lines_fit(1)) return false;
   std::vector<std::pair<LaneEntry*, std::uint32_t>> lanes;  // and copies
   const auto reaches = reaches_of(agents);
   for (const auto& [text, reach] : reaches) {
@@ -249,22 +281,24 @@ bool TaskTable::run(Now now, StoredSchedule& schedule, const ScheduleDue& due,
     batch.bindings[number].scheduled_at = seen_at(at);
     return batch.tasks.size() - copies;
   };
-  if (due.passed > 0) {
-    const std::uint32_t index = begin(*lanes.front().first, 1, due.last);
+  if (told > 0) {
+    const SteadyTime last = begins ? due.last : due.at;
+    const std::uint32_t index = begin(*lanes.front().first, 1, last);
     std::string fields = ",\"count\":";
-    append_uint(fields, due.passed);
-    for (const auto& [name, at] : {std::pair{"first", due.first}, {"last", due.last}}) {
+    append_uint(fields, told);
+    for (const auto& [name, at] : {std::pair{"first", due.first}, {"last", last}}) {
       fields += ",\"" + std::string{name} + "\":\"";
       append_rfc3339(fields, seen_at(at));
       fields += '"';
     }
     batch.tasks[index].flags |= StoredTask::kCatchUp;
-    schedule.missed += due.passed - 1;
+    schedule.missed += told - 1;
     end_expired(now, Place{&batch, &batch.tasks[index], index}, ExpiryReason::missed, fields);
   }
   target.first = TaskId::of(batch.id, batch.tasks.size());
   target.count = 0;
   for (const auto& [lane, copies] : lanes) {
+    if (!begins) break;
     const std::uint32_t index = begin(*lane, copies, due.at);
     target.count += copies;
     if (!nobody) continue;

@@ -185,12 +185,18 @@ Expected<void> TaskTable::check_room(std::uint64_t tasks) const {
     return error(errc::store_full,
                  "the store holds as many tasks as it may: " + std::to_string(queued_max_));
   }
-  if (not_ended + results_open_ > queued_max_ + results_kept_max_) {
+  if (!lines_fit(tasks)) {
     return error(errc::store_full, "batches that have not ended hold " +
                                        std::to_string(results_open_) +
                                        " results: no room until one of them ends");
   }
   return {};
+}
+
+/// With theirs, those of what has not ended are within bounds.
+bool TaskTable::lines_fit(std::uint64_t tasks) const {
+  return total_.queued + total_.in_flight + uploading_ + tasks + results_open_ <=
+         queued_max_ + results_kept_max_;
 }
 
 Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector<NewTask>& tasks) {

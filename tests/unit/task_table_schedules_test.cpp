@@ -394,6 +394,61 @@ TEST_CASE("a run there is no room for is told later, not lost", "[store][schedul
   CHECK(has(lines[1], R"("state":"done")"));
 }
 
+TEST_CASE("a change drops no run that is due", "[store][schedule]") {
+  enum class Change { disable, interval, targets };
+  World world{options_of(6, 5, 5)};
+  ScheduleSpec spec = spec_of(2, 10s);
+  put(world, "web", spec);
+  const SessionId a = world.session("a");
+  const auto change = GENERATE(Change::disable, Change::interval, Change::targets);
+  const std::uint64_t due = change == Change::targets ? 1 : 2;
+  if (change == Change::disable) spec.enabled = false;
+  if (change == Change::interval) spec.interval = 20s;
+  if (change == Change::targets) spec.targets.erase(spec.targets.begin());
+  SECTION("it begins now") {
+    world.advance(10s);  // and no tick
+    CHECK(put(world, "web", spec).ledger.queued == due);
+    pass_time(world, 0ms, a);
+    CHECK(view(world, "web").ledger.done == 2);
+    CHECK(view(world, "web").missed == 0);
+  }
+  SECTION("it begins now, and a line tells of those before") {
+    world.advance(30s);
+    const ScheduleView made = put(world, "web", spec);
+    CHECK(made.ledger.queued == due);
+    CHECK(made.ledger.expired == due);
+    CHECK(made.missed == 2 * due);
+  }
+  SECTION("a line tells of all where there is no room") {
+    world.import(6);
+    pass_time(world, 30s);
+    const ScheduleView made = put(world, "web", spec);
+    CHECK(made.ledger.queued == 0);
+    CHECK(made.ledger.expired == due);
+    CHECK(made.missed == 3 * due);
+    const auto lines = lines_of(world, "web");
+    REQUIRE(lines.size() == due);
+    for (const std::string& line : lines) CHECK(has(line, R"("count":3)"));
+  }
+  SECTION("or it is refused, where lines have no room either") {
+    const auto upload = world.table.open_upload({"", BatchOrigin::import, true});
+    REQUIRE(world.append(*upload, 5, "u", probe_options()));
+    const BatchId batch = world.commit(*upload);
+    work(world, a);
+    const auto more = world.table.extend_batch(batch);
+    REQUIRE(world.append(*more, 6, "u", probe_options()));
+    world.commit(*more);
+    pass_time(world, 10s);
+    const auto before = view(world, "web");
+    const auto refused = world.table.put_schedule(world.now, "web", spec, 0);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == errc::store_full);
+    CHECK(view(world, "web").updated_at == before.updated_at);
+    REQUIRE(world.table.cancel(world.now, batch));
+    CHECK(put(world, "web", spec).ledger.accepted == due);
+  }
+}
+
 TEST_CASE("lines of schedules alone never fill the store for good", "[store][schedule]") {
   World world{options_of(1000, 100, 5)};
   const SessionId a = world.session("a");
