@@ -196,6 +196,14 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+/// Of a line; empty: it has none that is a text.
+inline std::string member(const std::string& line, const std::string& name) {
+  const std::size_t at = line.find("\"" + name + "\":\"");
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + name.size() + 4;
+  return line.substr(from, line.find('"', from) - from);
+}
+
 inline std::size_t count_lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }

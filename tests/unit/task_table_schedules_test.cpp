@@ -60,13 +60,6 @@ std::vector<std::string> lines_of(World& world, const std::string& name) {
   }
 }
 
-std::string member(const std::string& line, const std::string& name) {
-  const std::size_t at = line.find("\"" + name + "\":\"");
-  if (at == std::string::npos) return {};
-  const std::size_t from = at + name.size() + 4;
-  return line.substr(from, line.find('"', from) - from);
-}
-
 void work(World& world, SessionId session) {
   std::vector<Outcome> outcomes;
   for (const LeasedTask& task : world.lease(session, 1000)) outcomes.push_back(passed(task));
