@@ -548,8 +548,9 @@ void AgentSession::update(SteadyTime now) {
 
 bool AgentSession::data_ready(SteadyTime now) const noexcept {
   if (stage_ != Stage::active || !outbox_.can_compose(results_window_)) return false;
-  // Nothing else is coming, or enough has come, or the first has waited long enough.
-  return held() == 0 || outbox_.unsent_bytes() >= kDataBytesTarget ||
+  // Nothing else is coming, or somebody waits, or enough has come, or the first has waited long
+  // enough.
+  return held() == 0 || outbox_.is_urgent() || outbox_.unsent_bytes() >= kDataBytesTarget ||
          now - outbox_.oldest_unsent() >= kLinger;
 }
 

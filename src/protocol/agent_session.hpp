@@ -54,7 +54,8 @@ class AgentSession {
   /// A message of results is filled to this: what a heartbeat waits behind at most, besides what
   /// the transport holds already.
   static constexpr std::size_t kDataBytesTarget = 32 * 1024;
-  /// While more results are to come, the first waits this long for company.
+  /// While more results are to come, the first waits this long for company; none of high priority
+  /// does.
   static constexpr std::chrono::milliseconds kLinger{2};
   /// How long a task counts as held after it came back for its host.
   static constexpr std::chrono::milliseconds kHostBusyHold{1000};

@@ -8,6 +8,7 @@ namespace probekit::protocol {
 
 void Outbox::push(Item item) {
   bytes_ += item.text.size();
+  if (item.high) ++high_unsent_;
   items_.push_back(std::move(item));
 }
 
@@ -28,6 +29,7 @@ Packed Outbox::compose(std::size_t bytes_target, std::uint64_t window) {
     writer.add(item.text);
     wire_bytes_ += item.bytes;
     sent_text_bytes_ += item.text.size();
+    if (item.high) --high_unsent_;
     ++sent_;
   }
   packed.items = writer.items();
@@ -52,11 +54,13 @@ bool Outbox::acknowledge(std::uint64_t seq, std::vector<Item>& released) {
 template <class Drop>
 void Outbox::drop_if(Drop drop, std::vector<Item>& dropped) {
   std::deque<Item> kept;
+  high_unsent_ = 0;
   for (Item& item : items_) {
     if (drop(item)) {
       bytes_ -= item.text.size();
       dropped.push_back(std::move(item));
     } else {
+      if (item.high) ++high_unsent_;
       kept.push_back(std::move(item));
     }
   }

@@ -58,6 +58,8 @@ class Outbox {
   std::size_t bytes() const noexcept { return bytes_; }
   std::size_t unsent_bytes() const noexcept { return bytes_ - sent_text_bytes_; }
   std::uint64_t wire_bytes() const noexcept { return wire_bytes_; }
+  /// An item of a task of high priority is not sent yet: somebody waits for it.
+  bool is_urgent() const noexcept { return high_unsent_ != 0; }
   /// When the oldest item not sent was pushed; only while there is one.
   SteadyTime oldest_unsent() const noexcept { return items_[sent_].since; }
   /// How many are on the wire, and since when the first of them is here; only while there is one.
@@ -65,11 +67,13 @@ class Outbox {
   SteadyTime oldest_sent() const noexcept { return items_.front().since; }
 
  private:
+  /// While nothing is sent.
   template <class Drop>
   void drop_if(Drop drop, std::vector<Item>& dropped);
 
   std::deque<Item> items_;  // the first `sent_` are on the wire
   std::size_t sent_ = 0;
+  std::size_t high_unsent_ = 0;
   std::uint64_t acked_ = 0;
   std::size_t bytes_ = 0;
   std::size_t sent_text_bytes_ = 0;

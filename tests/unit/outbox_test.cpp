@@ -119,4 +119,25 @@ TEST_CASE("a restart sends unacknowledged results again and forgets what only ca
   CHECK(outbox.bytes() == 0);
 }
 
+TEST_CASE("what has high priority is urgent until it is sent, and again in a new session",
+          "[protocol][outbox]") {
+  Outbox outbox;
+  outbox.push(result(1));
+  CHECK_FALSE(outbox.is_urgent());
+  Outbox::Item high = result(2);
+  high.high = true;
+  outbox.push(std::move(high));
+  CHECK(outbox.is_urgent());
+  outbox.compose(1, kWide);  // the first alone
+  CHECK(outbox.is_urgent());
+  outbox.compose(1, kWide);
+  CHECK_FALSE(outbox.is_urgent());
+
+  std::vector<Outbox::Item> dropped;
+  outbox.restart(dropped);
+  CHECK(outbox.is_urgent());
+  outbox.drop({TaskId{2}}, dropped);
+  CHECK_FALSE(outbox.is_urgent());
+}
+
 }  // namespace probekit::protocol
