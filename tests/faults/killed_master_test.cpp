@@ -45,9 +45,10 @@ TEST_CASE("an import over SQLite goes on after its master is killed at 20 random
   const TargetSite site;
   std::vector<std::unique_ptr<AgentProcess>> agents;
   for (const char* name : {"one", "two"}) {
-    agents.push_back(std::make_unique<AgentProcess>(
-        name, master.agents_url(),
-        std::vector<std::string>{"--concurrency", "32", "--per-host", "0"}));
+    agents.push_back(
+        std::make_unique<AgentProcess>(name, master.agents_url(),
+                                       std::vector<std::string>{"--concurrency", "32", "--per-host",
+                                                                "0", "--log-format", "json"}));
     agents.back()->wait_until_connected();
   }
   const auto store = text_at(master.api().get("/v1/status").json(), "store_id");
@@ -75,14 +76,15 @@ TEST_CASE("an import over SQLite goes on after its master is killed at 20 random
   CHECK(done > 0);
   CHECK(text_at(master.api().get("/v1/status").json(), "store_id") == store);
   const Stopwatch since;
-  for (auto& agent : agents) agent->wait_until_connected(35s);
+  master.wait_for_agents(2);
   const double recovered = since.seconds();
   check_everything_arrived(master.api(), batch, kMany, 200s);
-  const auto log = agents[0]->process().errors();
-  CHECK(log.find("disconnected: ") != std::string::npos);
+  const auto ends = log_lines(agents[0]->process(), "disconnected");
+  REQUIRE_FALSE(ends.empty());
   conclude(master.api(), batch, kMany, site, {agents[0].get(), agents[1].get()},
            {"`kill -9` of the master at 20 random moments, SQLite store",
-            "agent, each time: disconnected: connection lost", recovered});
+            disconnect_said("agent, " + std::to_string(ends.size()) + " times", ends.back()),
+            recovered});
 }
 
 TEST_CASE("an upload whose master is killed is there whole or not at all", "[faults][sqlite]") {
