@@ -37,7 +37,7 @@ void check_file(const TokenSet& tokens, std::string_view text) {
     require(grant->names != "*" || grant->allows("anyone"), "a star allows anyone");
     require(grant->names.find('*') != std::string::npos || grant->allows(grant->names),
             "a name allows itself");
-    require(!tokens.find(std::string(token) + '!'), "another token is not found");
+    require(!tokens.find(std::string(token) + ' '), "what is no token is not found");
   }
 }
 
