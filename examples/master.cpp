@@ -38,7 +38,7 @@ struct Options {
   examples::HostPort agents{"127.0.0.1", 8765};
   examples::HostPort api{"127.0.0.1", 8766};
   std::string store = "memory";
-  std::uint64_t results_kept = 0;     // 0: as suits the store
+  std::uint64_t results_kept = 0;  // 0: as suits the store
   std::chrono::milliseconds drain_time{30s};
   bool insecure = false;
   std::string modules;  // of the configuration, as JSON
@@ -63,12 +63,13 @@ void declare(examples::CommandLine& line, Options& options) {
   line.number<std::uint64_t>("--max-queued", memory.queued_max, 1, 1'000'000'000,
                              "tasks held at most; past it 429");
   line.number<std::uint64_t>("--results-kept", options.results_kept, 1, 1'000'000'000,
-                             "beyond it old batches are forgotten",
-                             "N [1000000; sqlite: 5000000]");
+                             "beyond it old batches are forgotten", "N [1000000; sqlite: 5000000]");
   line.number<std::uint32_t>("--attempts-max", memory.attempts_max, 1, 100,
                              "agents a task may lose until it expires");
   line.duration("--time-to-first-message", master.time_to_first_message, 1ms,
                 "a silent newcomer is dropped");
+  line.number<std::size_t>("--connections-max", options.websocket.connections_max, 1, 1'000'000,
+                           "of agents; further ones are closed at once");
   line.bytes("--send-buffer-limit", master.send_buffer_limit, 1,
              "unsent bytes to one agent at most");
   line.duration("--send-time-limit", options.websocket.send_time_limit, 1ms,
@@ -219,8 +220,7 @@ int run(Options& options, const std::shared_ptr<probekit::Log>& log,
   std::cout << "agents: " << *agents << "\napi: " << *http << std::endl;
   examples::ServiceNotifier service;
   service.status("agents: " + *agents + ", api: " + *http);
-  service.ready({[&master] { return master.loop_turns(); },
-                 [&api] { return api.loop_turns(); }});
+  service.ready({[&master] { return master.loop_turns(); }, [&api] { return api.loop_turns(); }});
 
   stop_signal.wait();
   service.stopping();

@@ -22,6 +22,7 @@
 #include "support/dns_test_server.hpp"
 #include "support/ran.hpp"
 #include "support/raw_agent.hpp"
+#include "support/raw_websocket.hpp"
 #include "support/run_until.hpp"
 #include "support/table_rows.hpp"
 #include "support/target_site.hpp"
@@ -182,6 +183,14 @@ Checks of_master() {
       {"--time-to-first-message",
        elsewhere("loopback/programs_test.cpp",
                  "who opens a connection and says nothing has the time the flag says")},
+      {"--connections-max",
+       [] {
+         const MasterProcess master{{"--connections-max", "1"}};
+         RawWebSocket first(master.agents_port());
+         CHECK(first.open());
+         RawWebSocket second(master.agents_port());
+         CHECK_FALSE(second.open());
+       }},
       {"--send-buffer-limit",
        [] {
          for (const std::size_t limit : {64 * 1024, 512 * 1024}) {

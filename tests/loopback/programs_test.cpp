@@ -31,7 +31,7 @@ const std::vector<std::string> kPrograms{"probekit-master", "probekit-agent", "p
 TEST_CASE("help names every flag, version the version", "[programs]") {
   const std::vector<std::vector<std::string>> flags{
       {"--agents", "--api", "--store", "--name", "--max-queued", "--results-kept", "--attempts-max",
-       "--time-to-first-message", "--send-buffer-limit", "--send-time-limit",
+       "--time-to-first-message", "--connections-max", "--send-buffer-limit", "--send-time-limit",
        "--heartbeat-interval", "--dead-after", "--resume-grace", "--drain-time", "--insecure",
        "--agent-token-file", "--api-token-file"},
       {"--master", "--name", "--tag", "--concurrency", "--queue", "--threads", "--per-host",
@@ -117,6 +117,7 @@ TEST_CASE("bad usage ends with 2 and one line that names the flag", "[programs]"
       {{"probekit-master", "--heartbeat-interval", "0s"}, {"--heartbeat-interval", "1ms"}},
       {{"probekit-master", "--dead-after", "0.0m"}, {"--dead-after", "1ms"}},
       {{"probekit-master", "--send-time-limit", "0ms"}, {"--send-time-limit", "1ms"}},
+      {{"probekit-master", "--connections-max", "0"}, {"--connections-max"}},
       {{"probekit-master", "--send-buffer-limit", "0"}, {"--send-buffer-limit"}},
       {{"probekit-master", "--send-buffer-limit", "1MB"}, {"--send-buffer-limit"}},
       {{"probekit-master", "--send-buffer-limit", "1.5MiB"}, {"--send-buffer-limit"}},
