@@ -132,6 +132,7 @@ void measure_dns(const Scale& scale, Report& report);      // S3, S4
 void measure_import(const Scale& scale, Report& report);   // S5, S7
 void measure_growth(const Scale& scale, Report& report);   // S8, S11
 void measure_latency(const Scale& scale, Report& report);  // S9
+void measure_idle(const Scale& scale, Report& report);     // S10
 
 /// CPU microseconds a probe of blackbox_exporter, asked by wrk for `seconds`.
 double run_blackbox(const std::string& module_yaml, const std::string& target, int seconds);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// probekit_benchmark [--quick] [--json FILE] [http|https|dns|import|growth|latency]...: measures
-// against yardsticks it starts itself and prints a table of ratios.
+// probekit_benchmark [--quick] [--json FILE] [http|https|dns|import|growth|latency|idle]...:
+// measures against yardsticks it starts itself and prints a table of ratios.
 
 #include <cstring>
 #include <iostream>
@@ -24,6 +24,7 @@ constexpr Named kBenchmarks[] = {
     {"import", probekit::benchmark::measure_import},
     {"growth", probekit::benchmark::measure_growth},
     {"latency", probekit::benchmark::measure_latency},
+    {"idle", probekit::benchmark::measure_idle},
 };
 
 }  // namespace
@@ -42,8 +43,9 @@ int main(int argc, char** argv) {
       bool known = false;
       for (const auto& benchmark : kBenchmarks) known = known || argument == benchmark.name;
       if (!known) {
-        std::cerr << "probekit_benchmark: '" << argument
-                  << "' is not --quick, --json FILE, http, https, dns, import, growth or latency\n";
+        std::cerr
+            << "probekit_benchmark: '" << argument
+            << "' is not --quick, --json FILE, http, https, dns, import, growth, latency or idle\n";
         return 2;
       }
       wanted.insert(argument);
