@@ -34,6 +34,14 @@ void MasterProcess::kill_and_restart() {
   start(agents_port_, port_of(api_url_));
 }
 
+int MasterProcess::end_and_restart(std::chrono::milliseconds timeout) {
+  process_->signal(SIGTERM);
+  const auto code = process_->wait(timeout);
+  if (!code) FAIL("the master does not end; stderr:\n" << process_->errors());
+  start(agents_port_, port_of(api_url_));
+  return *code;
+}
+
 void MasterProcess::start(std::uint16_t agents_port, std::uint16_t api_port) {
   std::vector<std::string> flags = flags_;
   process_ = std::make_unique<Process>(

@@ -25,6 +25,8 @@ class MasterProcess {
   explicit MasterProcess(std::vector<std::string> flags = {});
   /// Kills it, and starts another with the same flags and ports.
   void kill_and_restart();
+  /// By SIGTERM, then likewise; its exit code. Fails the test when it does not end in time.
+  int end_and_restart(std::chrono::milliseconds timeout = std::chrono::seconds(40));
 
   std::uint16_t agents_port() const noexcept { return agents_port_; }
   const std::string& agents_url() const noexcept { return agents_url_; }
