@@ -18,6 +18,8 @@ constexpr CreditClass kBoth[] = {CreditClass::high, CreditClass::other};
 
 std::size_t place(CreditClass credit) noexcept { return static_cast<std::size_t>(credit); }
 
+std::string index_key(const Label& tag) { return tag.key + '=' + tag.value; }
+
 template <class List, class Value>
 void erase_value(List& list, const Value& value) {
   list.erase(std::remove(list.begin(), list.end(), value), list.end());
@@ -31,7 +33,9 @@ void Dispatcher::add_session(SessionId id, std::string agent, std::vector<std::s
   by_agent_[agent] = id;
   session.agent = std::move(agent);
   session.kinds = std::move(kinds);
+  forget_tags(id, session);
   session.tags = std::move(tags);
+  for (const Label& tag : session.tags) by_tag_[index_key(tag)].insert(id);
   for (const CreditClass credit : kBoth) {
     std::vector<LaneId>& tagged = session.sides[place(credit)].tagged;
     tagged.clear();
@@ -47,6 +51,7 @@ void Dispatcher::remove_session(SessionId id) {
   for (const CreditClass credit : kBoth) close_ask(found->second, credit);
   const auto named = by_agent_.find(found->second.agent);
   if (named != by_agent_.end() && named->second == id) by_agent_.erase(named);
+  forget_tags(id, found->second);
   sessions_.erase(found);
   // Lists name sessions lazily; many that are gone are swept out at once.
   for (Class& one : classes_) {
@@ -54,6 +59,26 @@ void Dispatcher::remove_session(SessionId id) {
     compact(one.parked, sessions_);
     compact(one.own, sessions_);
   }
+}
+
+void Dispatcher::forget_tags(SessionId id, const Session& session) {
+  for (const Label& tag : session.tags) {
+    const auto found = by_tag_.find(index_key(tag));
+    if (found == by_tag_.end()) continue;
+    found->second.erase(id);
+    if (found->second.empty()) by_tag_.erase(found);
+  }
+}
+
+const std::unordered_set<SessionId>& Dispatcher::with_rarest(const std::vector<Label>& tags) const {
+  static const std::unordered_set<SessionId> kNone;
+  const std::unordered_set<SessionId>* rarest = nullptr;
+  for (const Label& tag : tags) {
+    const auto found = by_tag_.find(index_key(tag));
+    if (found == by_tag_.end()) return kNone;
+    if (rarest == nullptr || found->second.size() < rarest->size()) rarest = &found->second;
+  }
+  return rarest == nullptr ? kNone : *rarest;
 }
 
 void Dispatcher::compact(std::deque<SessionId>& list,
@@ -100,7 +125,8 @@ void Dispatcher::on_ready(const std::vector<Lane>& lanes) {
       if (named != by_agent_.end()) enlist(named->second, sessions_.at(named->second), credit);
     } else if (!lane.tags.empty()) {
       if (is_new) one.tagged.push_back(lane.id);
-      for (auto& [id, session] : sessions_) {
+      for (const SessionId id : with_rarest(lane.tags)) {
+        Session& session = sessions_.at(id);
         if (!has_tags(session.tags, lane.tags)) continue;
         if (is_new) session.sides[place(credit)].tagged.push_back(lane.id);
         enlist(id, session, credit);
@@ -140,8 +166,8 @@ void Dispatcher::forget_lane(LaneId id) {
     }
   } else if (!lane.tags.empty()) {
     erase_value(one.tagged, id);
-    for (auto& [session_id, session] : sessions_) {
-      erase_value(session.sides[place(credit)].tagged, id);
+    for (const SessionId session : with_rarest(lane.tags)) {
+      erase_value(sessions_.at(session).sides[place(credit)].tagged, id);
     }
   } else {
     erase_value(one.free, id);

@@ -121,11 +121,15 @@ class PROBEKIT_EXPORT Dispatcher {
   std::vector<LaneId> choose(SessionId id, const Session& session, CreditClass credit);
   void forget_lane(LaneId id);
   void close_ask(Session& session, CreditClass credit);
+  void forget_tags(SessionId id, const Session& session);
+  /// The sessions with that one of the tags which fewest have: no other can have all of them.
+  const std::unordered_set<SessionId>& with_rarest(const std::vector<Label>& tags) const;
   static void compact(std::deque<SessionId>& list,
                       const std::unordered_map<SessionId, Session>& sessions);
 
   std::unordered_map<SessionId, Session> sessions_;
   std::unordered_map<std::string, SessionId> by_agent_;
+  std::unordered_map<std::string, std::unordered_set<SessionId>> by_tag_;
   std::unordered_map<LaneId, ReadyLane> ready_;
   std::array<Class, kCreditClasses> classes_;
   std::uint64_t generation_ = 0;

@@ -103,6 +103,40 @@ TEST_CASE("nothing is asked before a lane is ready and a session has room", "[di
   CHECK(fleet.got[1] == 5);
 }
 
+TEST_CASE("a lane for tags is served by whoever has all of them, while they are there",
+          "[dispatch]") {
+  const Label north{"zone", "north"};
+  const Label fast{"net", "fast"};
+  Fleet fleet;
+  fleet.join(1, 0, 100, {"http"}, {north});
+  fleet.join(2, 0, 100, {"http"}, {north, fast});
+  fleet.join(3, 0, 100, {"http"}, {fast, {"zone", "south"}});
+  const auto ready = [&](LaneId id, std::vector<Label> tags) {
+    fleet.lanes.tasks[id] = 5;
+    fleet.dispatcher.on_ready({lane(id, Priority::normal, "http", "", std::move(tags))});
+    fleet.run();
+  };
+  ready(7, {north, fast});
+  CHECK(fleet.got[2] == 5);
+  fleet.dispatcher.remove_session(2);
+  ready(7, {north, fast});
+  CHECK(fleet.lanes.tasks[7] == 5);
+  ready(8, {fast});
+  CHECK(fleet.got[3] == 5);
+  ready(9, {{"zone", "west"}});
+  CHECK(fleet.lanes.tasks[9] == 5);
+  // Who comes later finds what waits, told anew or not.
+  fleet.join(4, 0, 100, {"http"}, {fast, north});
+  fleet.run();
+  CHECK(fleet.got[4] == 5);
+  ready(7, {north, fast});
+  CHECK(fleet.got[4] == 10);
+  fleet.dispatcher.on_gone({7});
+  ready(7, {north, fast});
+  CHECK(fleet.got[4] == 15);
+  CHECK(fleet.got[1] == 0);
+}
+
 TEST_CASE("an empty lane is not asked again until it is ready again", "[dispatch]") {
   Fleet fleet;
   fleet.join(1, 0, 100);
