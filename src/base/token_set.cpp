@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,6 @@ constexpr std::size_t kIdBytes = 16;
 struct Line {
   std::string_view token;
   std::string_view names = "*";
-  std::size_t number = 0;
 };
 
 struct Entry {
@@ -60,6 +60,7 @@ Error fault(const std::string& source, std::size_t line, const std::string& what
 Expected<std::vector<Line>> parse(std::string_view text, const std::string& source) {
   if (text.size() > kFileBytesMax) return fault(source, "longer than 1 MiB");
   std::vector<Line> lines;
+  std::unordered_map<std::string_view, std::size_t> seen;  // line numbers, by token
   std::size_t number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
@@ -68,7 +69,6 @@ Expected<std::vector<Line>> parse(std::string_view text, const std::string& sour
     ++number;
     if (rest.empty() || rest.front() == '#') continue;
     Line line;
-    line.number = number;
     line.token = take_word(rest);
     if (!is_valid_token(line.token)) {
       return fault(source, number, "a token is 1 to 512 characters of visible ASCII");
@@ -81,10 +81,9 @@ Expected<std::vector<Line>> parse(std::string_view text, const std::string& sour
       }
     }
     if (!rest.empty()) return fault(source, number, "more than a token and a name pattern");
-    for (const Line& earlier : lines) {
-      if (earlier.token == line.token) {
-        return fault(source, number, "the same token as in line " + std::to_string(earlier.number));
-      }
+    const auto [earlier, is_new] = seen.emplace(line.token, number);
+    if (!is_new) {
+      return fault(source, number, "the same token as in line " + std::to_string(earlier->second));
     }
     lines.push_back(line);
   }
