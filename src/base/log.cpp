@@ -19,31 +19,13 @@ namespace {
 constexpr std::array<std::string_view, 5> kLevels = {"trace", "debug", "info", "warn", "error"};
 constexpr std::size_t kChunkLines = 64;  // taken from the ring at once
 
-void append_escaped_byte(std::string& out, char byte) {
-  switch (byte) {
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      break;
-  }
-  out += "\\u00";
-  append_hex(out, &byte, 1);
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 // Remote text must not forge lines or move a terminal's cursor.
 void append_plain(std::string& out, std::string_view text) {
   for (const char c : text) {
     if (is_control(c)) {
-      append_escaped_byte(out, c);
+      append_json_escape(out, c);
     } else {
       out += c;
     }
@@ -53,9 +35,8 @@ void append_plain(std::string& out, std::string_view text) {
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (is_control(c)) {
-      append_escaped_byte(out, c);
+    if (c == '"' || c == '\\' || is_control(c)) {
+      append_json_escape(out, c);
     } else {
       out += c;
     }

@@ -51,6 +51,8 @@ PROBEKIT_EXPORT bool is_valid_utf8(std::string_view text) noexcept;
 /// The bytes of the well-formed sequence that `text` begins with, 1 to 4; 0 when it is ill-formed
 /// or empty.
 PROBEKIT_EXPORT std::size_t utf8_sequence_length(std::string_view text) noexcept;
+/// As within a JSON string: `\n`, `\"`, `\u001b`. For ASCII that must be escaped.
+PROBEKIT_EXPORT void append_json_escape(std::string& out, char c);
 /// With U+FFFD for each byte that belongs to no well-formed sequence.
 PROBEKIT_EXPORT std::string to_valid_utf8(std::string_view text);
 

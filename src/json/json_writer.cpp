@@ -40,36 +40,6 @@ std::size_t plain_length(std::string_view text) {
   return at;
 }
 
-void append_escape(std::string& out, char c) {
-  switch (c) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\b':
-      out += "\\b";
-      return;
-    case '\f':
-      out += "\\f";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      break;
-  }
-  out += "\\u00";
-  append_hex(out, &c, 1);
-}
-
 }  // namespace
 
 void append_string(std::string& out, std::string_view text) {
@@ -80,7 +50,7 @@ void append_string(std::string& out, std::string_view text) {
     text.remove_prefix(plain);
     if (text.empty()) break;
     if (static_cast<unsigned char>(text.front()) < 0x80) {
-      append_escape(out, text.front());
+      append_json_escape(out, text.front());
       text.remove_prefix(1);
       continue;
     }
