@@ -12,6 +12,7 @@
 #include "agent/agent_core.hpp"
 #include "base/cpu_time.hpp"
 #include "base/loop_turns.hpp"
+#include "probe/task_times.hpp"
 #include "probekit/probe_executor.hpp"
 
 namespace probekit {
@@ -20,7 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 
 // Longer waits count as this; it keeps far from where time points overflow.
-constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 
 ProbeExecutorOptions executor_options(const AgentOptions& options) {
   ProbeExecutorOptions out;
@@ -150,7 +150,7 @@ void Agent::Impl::drain(milliseconds within, std::function<void(Expected<void>)>
   const auto finish = [this, done = std::move(done)](const Expected<void>& how) {
     if (done) notifier.answer([done, how] { done(how); });
   };
-  within = std::clamp(within, milliseconds{0}, kWaitMax);
+  within = std::clamp(within, milliseconds{0}, kLongestTime);
   const std::lock_guard<std::mutex> lock{stop_mutex};
   if (stopped) return finish(Error{make_error_code(errc::closed), "the agent has stopped"});
   if (!started) return finish({});  // nothing is held

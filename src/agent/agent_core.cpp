@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "base/unstepped_clock.hpp"
+#include "probe/task_times.hpp"
 #include "probekit/version.hpp"
 
 namespace probekit {
@@ -23,7 +24,6 @@ constexpr std::size_t kThreadsMax = 64;
 constexpr std::size_t kOutboxBytesMin = 128 * 1024;
 constexpr std::chrono::seconds kUnauthorizedRetry{15};
 // Longer waits count as this; it keeps far from where time points overflow.
-constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string{"AgentOptions."} + what);
@@ -63,8 +63,8 @@ AgentOptions AgentCore::completed(AgentOptions options) {
   require(options.outbox_bytes_max >= kOutboxBytesMin, "outbox_bytes_max: at least 131072");
   require(options.backoff_min > milliseconds{0}, "backoff_min: more than 0");
   require(options.backoff_max >= options.backoff_min, "backoff_max: at least backoff_min");
-  options.backoff_min = std::min(options.backoff_min, kWaitMax);
-  options.backoff_max = std::min(options.backoff_max, kWaitMax);
+  options.backoff_min = std::min(options.backoff_min, kLongestTime);
+  options.backoff_max = std::min(options.backoff_max, kLongestTime);
   // Not one that steps: what it tells before and after, the master would move by one offset.
   options.clock = make_unstepped_clock(options.clock ? options.clock : system_clock());
   if (!options.random) options.random = system_random();

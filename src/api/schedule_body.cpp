@@ -201,9 +201,10 @@ Expected<ScheduleSpec> parse_schedule(std::string_view json, const ProbeKinds& k
   const json::Value* const interval = rest.find("interval_ms");
   if (!interval) return refused("interval_ms: missing");
   const auto number = interval->as_int64();
-  if (!number || *number < kIntervalMin.count() || *number > kIntervalMax.count()) {
-    return refused("interval_ms: not an integer from " + std::to_string(kIntervalMin.count()) +
-                   " to " + std::to_string(kIntervalMax.count()));
+  if (!number || *number < kScheduleIntervalMin.count() || *number > kScheduleIntervalMax.count()) {
+    return refused("interval_ms: not an integer from " +
+                   std::to_string(kScheduleIntervalMin.count()) + " to " +
+                   std::to_string(kScheduleIntervalMax.count()));
   }
   spec.interval = milliseconds(*number);
   if (const json::Value* const enabled = rest.find("enabled")) {

@@ -16,10 +16,7 @@
 
 namespace probekit::api {
 
-constexpr std::chrono::milliseconds kIntervalMin{1000};
-constexpr std::chrono::milliseconds kIntervalMax = std::chrono::hours{24 * 366};
 constexpr std::size_t kScheduleBytesMax = 16 * 1024 * 1024;
-constexpr std::size_t kScheduleTargetsMax = 100'000;
 
 /// Reads `{"interval_ms","target" or "targets","agents","enabled", and fields of a spec}`; the
 /// latter hold for every target that does not say otherwise. Targets are strings or specs; of one

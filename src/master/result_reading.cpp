@@ -12,6 +12,7 @@
 #include "json/json_cursor.hpp"
 #include "master/await.hpp"
 #include "master/master_core.hpp"
+#include "probe/task_times.hpp"
 
 namespace probekit {
 
@@ -43,7 +44,7 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
       const std::lock_guard<std::mutex> lock{mutex_};
       last_ = true;
     } else {
-      await_moves(std::min<std::chrono::milliseconds>(wait, kWaitMax));
+      await_moves(std::min(wait, kLongestTime));
     }
     read();
   }
@@ -51,8 +52,6 @@ class PendingRead : public std::enable_shared_from_this<PendingRead> {
   void close() { finish(closed_error()); }
 
  private:
-  static constexpr std::chrono::hours kWaitMax{24 * 366};  // so that no sum of times overflows
-
   void await_moves(std::chrono::milliseconds wait) {
     MasterCore& core = *core_;
     const std::weak_ptr<PendingRead> weak = weak_from_this();

@@ -22,7 +22,7 @@ constexpr std::size_t kThreadsMax = 1024;
 
 using BlockingProbe = std::function<ProbeResult(std::string_view, const ProbeOptions&)>;
 
-struct Job {
+struct Request {
   std::uint64_t probe = 0;
   std::string target;
   ProbeOptions options;
@@ -32,8 +32,8 @@ struct Job {
 struct Exchange {
   std::mutex mutex;
   std::condition_variable changed;
-  std::deque<Job> jobs;   // under mutex
-  bool stopping = false;  // under mutex
+  std::deque<Request> requests;  // under mutex
+  bool stopping = false;         // under mutex
 };
 
 class BlockingRunner final : public ProbeRunner {
@@ -65,7 +65,7 @@ class BlockingRunner final : public ProbeRunner {
     running_.emplace(probe, running);
     {
       const std::lock_guard<std::mutex> lock(exchange_.mutex);
-      exchange_.jobs.push_back(Job{probe, std::string{target}, options});
+      exchange_.requests.push_back(Request{probe, std::string{target}, options});
     }
     exchange_.changed.notify_one();
   }
@@ -96,9 +96,10 @@ class BlockingRunner final : public ProbeRunner {
 
   bool take_unstarted(std::uint64_t probe) {
     const std::lock_guard<std::mutex> lock(exchange_.mutex);
-    for (auto job = exchange_.jobs.begin(); job != exchange_.jobs.end(); ++job) {
-      if (job->probe != probe) continue;
-      exchange_.jobs.erase(job);
+    for (auto request = exchange_.requests.begin(); request != exchange_.requests.end();
+         ++request) {
+      if (request->probe != probe) continue;
+      exchange_.requests.erase(request);
       return true;
     }
     return false;
@@ -128,25 +129,25 @@ class BlockingRunner final : public ProbeRunner {
 
   void work() {
     for (;;) {
-      Job job;
+      Request request;
       {
         std::unique_lock<std::mutex> lock(exchange_.mutex);
-        exchange_.changed.wait(lock,
-                               [this] { return exchange_.stopping || !exchange_.jobs.empty(); });
+        exchange_.changed.wait(
+            lock, [this] { return exchange_.stopping || !exchange_.requests.empty(); });
         if (exchange_.stopping) return;
-        job = std::move(exchange_.jobs.front());
-        exchange_.jobs.pop_front();
+        request = std::move(exchange_.requests.front());
+        exchange_.requests.pop_front();
       }
       ProbeResult result;
       try {
-        result = probe_(job.target, job.options);
+        result = probe_(request.target, request.options);
       } catch (const std::exception& error) {
         result =
             failed_result(FailureKind::internal, std::string{"the prober threw: "} + error.what());
       } catch (...) {
         result = failed_result(FailureKind::internal, "the prober threw");
       }
-      loop_.post([self = std::weak_ptr<BlockingRunner*>(self_weak_), probe = job.probe,
+      loop_.post([self = std::weak_ptr<BlockingRunner*>(self_weak_), probe = request.probe,
                   result = std::move(result)]() mutable {
         if (const auto runner = self.lock()) (*runner)->answer(probe, std::move(result));
       });

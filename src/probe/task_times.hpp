@@ -13,6 +13,8 @@ namespace probekit {
 inline constexpr std::chrono::seconds kWayBack{1};
 /// A deadline is at least its timeout and this: a way there, and one back.
 inline constexpr std::chrono::milliseconds kDeadlineOverTimeout{2000};
-inline constexpr std::chrono::milliseconds kDeadlineMax = std::chrono::hours{24 * 366};
+/// No time anybody gives counts as longer, so that no sum of times overflows.
+inline constexpr std::chrono::milliseconds kLongestTime = std::chrono::hours{24 * 366};
+inline constexpr std::chrono::milliseconds kDeadlineMax = kLongestTime;
 
 }  // namespace probekit

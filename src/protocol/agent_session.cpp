@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "probe/task_times.hpp"
+
 namespace probekit::protocol {
 namespace {
 
@@ -17,7 +19,6 @@ constexpr std::size_t kHeldPerMessage = (kHeldBytesMax - 64) / 48;
 // Far beyond what one may be configured to: whatever is legal there is taken as it is told.
 constexpr milliseconds kIntervalMin{10};
 constexpr milliseconds kIntervalMax = std::chrono::hours{1};
-constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 constexpr std::chrono::hours kRetryMax{24};
 
 }  // namespace
@@ -245,9 +246,9 @@ void AgentSession::handle(Welcome& welcome, SteadyTime now) {
   if (!held_done_) return fail(CloseCode::protocol_error, "welcome before the last held");
   session_ = std::move(welcome.session);
   master_ = std::move(welcome.master);
-  resume_grace_ = std::min(welcome.resume_grace, kWaitMax);
+  resume_grace_ = std::min(welcome.resume_grace, kLongestTime);
   results_window_ = std::max(welcome.results_bytes, kResultsBytesMin);
-  liveness_.set_dead_after(std::clamp(welcome.dead_after, kIntervalMin, kWaitMax));
+  liveness_.set_dead_after(std::clamp(welcome.dead_after, kIntervalMin, kLongestTime));
   beats_.start(now, std::clamp(welcome.heartbeat_interval, kIntervalMin, kIntervalMax), false);
   welcomed_at_ = now;
   if (!take_wanted(welcome.wanted)) return;

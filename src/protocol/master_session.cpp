@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "probe/task_times.hpp"
+
 namespace probekit::protocol {
 
 namespace {
@@ -24,7 +26,6 @@ constexpr std::chrono::seconds kHeldTime{1};
 constexpr std::uint64_t kHeldInThat = 100;
 
 // Longer waits count as this; it keeps far from where time points overflow.
-constexpr milliseconds kWaitMax = std::chrono::hours{24 * 366};
 
 std::size_t place(bool high) noexcept { return high ? 0 : 1; }
 
@@ -32,7 +33,7 @@ MasterSessionOptions bounded(MasterSessionOptions options) {
   for (milliseconds* const wait :
        {&options.time_to_first_message, &options.opening_time, &options.heartbeat_interval,
         &options.dead_after, &options.resume_grace}) {
-    *wait = std::clamp(*wait, milliseconds{0}, kWaitMax);
+    *wait = std::clamp(*wait, milliseconds{0}, kLongestTime);
   }
   return options;
 }

@@ -213,8 +213,11 @@ struct ScheduledTarget {
   std::string target;
   std::shared_ptr<const ProbeOptions> options;
 };
+constexpr std::chrono::milliseconds kScheduleIntervalMin{1000};
+constexpr std::chrono::milliseconds kScheduleIntervalMax = std::chrono::hours{24 * 366};
+constexpr std::size_t kScheduleTargetsMax = 100'000;  ///< of all schedules, so of each
 struct ScheduleSpec {
-  std::chrono::milliseconds interval{60'000};  ///< 1 s to 366 days
+  std::chrono::milliseconds interval{60'000};  ///< kScheduleIntervalMin to kScheduleIntervalMax
   bool enabled = true;
   std::vector<ScheduledTarget> targets;  ///< one at least
   Selector agents;                       ///< of each run; `all` are those connected when it is due
@@ -379,6 +382,9 @@ class TaskStore {
   virtual void cancel(BatchId id, Completion<BatchView> done) = 0;
   virtual void facts(Completion<StoreFacts> done) = 0;
   virtual std::vector<Lane> lanes() const = 0;
+  /// Whoever asked is gone: what waits because the store cannot keep it is answered `closed`. From
+  /// any thread. Completions hold on to their masters, and those on to the store.
+  virtual void abandon() {}
 };
 
 }  // namespace probekit

@@ -64,13 +64,14 @@ constexpr std::size_t kNameLanesMax = 65'536;
 /// Batches open for more at once, those being uploaded for the first time among them.
 constexpr std::size_t kOpenBatchesMax = 10'000;
 constexpr std::size_t kSchedulesMax = 10'000;
-constexpr std::size_t kScheduleTargetsMax = 100'000;  ///< of all of them
 /// Tasks after which a schedule begins another segment, so that old ones can be forgotten; fewer
 /// where few results are kept or there are many schedules.
 constexpr std::uint32_t kSegmentTasks = 1000;
 /// Tasks of one batch, as many as its lines can number.
 constexpr std::uint32_t kBatchTasksMax = std::uint32_t{1} << 30;
 constexpr std::size_t kPageLinesMax = 10'000;
+/// Longer than any kind's limit, in bytes.
+constexpr std::size_t kStoredTargetMax = 64 * 1024;
 /// Tasks one call moves or looks at because of time, a cancel or a loss, however many there are:
 /// the IO thread waits for it, some 0.1 to 0.4 us for each. Ticks that follow at once do the rest.
 constexpr std::size_t kWorkPerCall = 10'000;
@@ -161,8 +162,7 @@ class PROBEKIT_EXPORT TaskTable {
   }
   const std::string& id_prefix() const noexcept { return prefix_; }
   /// With those that have not ended and are not as they were accepted: (id, task, holder).
-  void visit_moved(
-      const std::function<void(TaskId, const StoredTask&, SessionId)>& visit) const;
+  void visit_moved(const std::function<void(TaskId, const StoredTask&, SessionId)>& visit) const;
 
   // What a journal read, into a table that has nothing yet, in this order. False: it contradicts
   // itself.

@@ -18,9 +18,6 @@
 namespace probekit::store {
 namespace {
 
-constexpr std::chrono::milliseconds kIntervalMin{1000};
-constexpr std::chrono::hours kIntervalMax{24 * 366};
-constexpr std::size_t kTargetBytesLimit = 64 * 1024;
 /// A segment takes runs for so long.
 constexpr std::chrono::hours kSegmentTime{1};
 /// A run there is no room for is tried again after this.
@@ -39,13 +36,13 @@ Expected<void> check(const std::string& name, ScheduleSpec& spec) {
     return error(errc::invalid_argument, std::move(what));
   };
   if (!is_valid_name(name)) return refuse("name: not 1 to 64 of A-Z a-z 0-9 . _ -");
-  if (spec.interval < kIntervalMin || spec.interval > kIntervalMax) {
+  if (spec.interval < kScheduleIntervalMin || spec.interval > kScheduleIntervalMax) {
     return refuse("interval: 1 s to 366 days");
   }
   if (spec.targets.empty()) return refuse("targets: there is none to probe");
   for (const ScheduledTarget& target : spec.targets) {
     if (target.options == nullptr) return refuse("a target without options");
-    if (target.target.size() > kTargetBytesLimit) return refuse("a target over 64 KiB");
+    if (target.target.size() > kStoredTargetMax) return refuse("a target over 64 KiB");
   }
   if (const auto fine = complete_selector(spec.agents); !fine) {
     return refuse("agents: " + fine.error().message());

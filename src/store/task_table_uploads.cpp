@@ -15,7 +15,6 @@
 namespace probekit::store {
 namespace {
 
-constexpr std::size_t kTargetBytesLimit = 64 * 1024;
 constexpr std::uint32_t kCopiesLimit = 256;
 
 Error error(errc code, std::string message) {
@@ -205,7 +204,7 @@ Expected<std::uint64_t> TaskTable::append(std::uint64_t token, const std::vector
   std::uint64_t count = 0;
   for (const NewTask& task : tasks) {
     if (task.options == nullptr) return error(errc::invalid_argument, "a task without options");
-    if (task.target.size() > kTargetBytesLimit) {
+    if (task.target.size() > kStoredTargetMax) {
       return error(errc::invalid_argument, "a target over 64 KiB");
     }
     const std::size_t becomes = task.agents == nullptr ? 1 : task_count(*task.agents);

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             "a refusal is the caller's and says why");
     return 0;
   }
-  require(spec->interval >= kIntervalMin && spec->interval <= kIntervalMax,
+  require(spec->interval >= kScheduleIntervalMin && spec->interval <= kScheduleIntervalMax,
           "intervals are bounded");
   require(!spec->targets.empty() && spec->targets.size() <= kScheduleTargetsMax,
           "targets are bounded");
