@@ -76,7 +76,9 @@ class PROBEKIT_EXPORT EventLoop {
 /// that thread. A level-triggered epoll(7) loop underneath.
 class PROBEKIT_EXPORT ProbeLoop {
  public:
-  enum Events : unsigned { none = 0, readable = 1, writable = 2, failed = 4 };
+  /// `urgent` is asked for, never reported: somebody waits, so this descriptor is served before
+  /// others that are ready.
+  enum Events : unsigned { none = 0, readable = 1, writable = 2, failed = 4, urgent = 8 };
 
   virtual ~ProbeLoop() = default;
 

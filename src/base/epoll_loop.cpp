@@ -18,7 +18,7 @@
 namespace probekit {
 namespace {
 
-// The eventfd's mark; no descriptor has this number.
+// The mark of the eventfd and of the urgent epoll; no descriptor has this number.
 constexpr std::uint64_t kWakeMark = ~std::uint64_t{0};
 
 std::uint64_t mark_of(int fd, std::uint32_t generation) {
@@ -45,15 +45,21 @@ unsigned from_epoll(std::uint32_t mask) {
 EpollLoop::EpollLoop(std::shared_ptr<const Clock> clock, std::shared_ptr<Log> log)
     : clock_(clock ? std::move(clock) : system_clock()), log_(std::move(log)) {
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
-  event_fd_ = epoll_fd_ < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  urgent_fd_ = epoll_fd_ < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+  event_fd_ = urgent_fd_ < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   // Edge-triggered, so that the counter need not be read: every write is a new edge.
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.u64 = kWakeMark;
-  if (event_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, event_fd_, &event) != 0) {
+  epoll_event any_urgent{};
+  any_urgent.events = EPOLLIN;
+  any_urgent.data.u64 = kWakeMark;
+  if (event_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, event_fd_, &event) != 0 ||
+      epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, urgent_fd_, &any_urgent) != 0) {
     const int error = errno;
-    if (epoll_fd_ >= 0) close(epoll_fd_);
-    if (event_fd_ >= 0) close(event_fd_);
+    for (const int fd : {epoll_fd_, urgent_fd_, event_fd_}) {
+      if (fd >= 0) close(fd);
+    }
     throw std::system_error(error, std::system_category(), "epoll loop");
   }
   now_ = clock_->steady_now();
@@ -62,6 +68,7 @@ EpollLoop::EpollLoop(std::shared_ptr<const Clock> clock, std::shared_ptr<Log> lo
 EpollLoop::~EpollLoop() {
   // What is destroyed here may still call back into the loop; nothing of that runs.
   idle_ = nullptr;
+  interlude_ = nullptr;
   std::exchange(watches_, {}).clear();
   timers_.clear();
   for (bool more = true; more;) {
@@ -71,6 +78,7 @@ EpollLoop::~EpollLoop() {
     more = !unrun.empty();
   }
   close(event_fd_);
+  close(urgent_fd_);
   close(epoll_fd_);
 }
 
@@ -109,6 +117,7 @@ void EpollLoop::run() {
         epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), timeout);
     now_ = clock_->steady_now();
     for (int i = 0; i < count && !stopping_.load(std::memory_order_relaxed); ++i) {
+      serve_urgent();
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == kWakeMark) continue;
       deliver(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)),
@@ -116,6 +125,22 @@ void EpollLoop::run() {
     }
   }
   thread_id_.store(std::thread::id{});
+}
+
+void EpollLoop::serve_urgent() {
+  bool posted = false;
+  if (interlude_) guarded([&] { posted = interlude_(); });
+  if (urgent_watched_ > 0) {
+    std::array<epoll_event, 16> events;
+    const int count = epoll_wait(urgent_fd_, events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count && !stopping_.load(std::memory_order_relaxed); ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      deliver(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)),
+              static_cast<std::uint32_t>(event.data.u64 >> 32), from_epoll(event.events));
+      posted = true;
+    }
+  }
+  if (posted) run_posted();
 }
 
 void EpollLoop::stop() {
@@ -196,28 +221,40 @@ void EpollLoop::watch(int fd, unsigned events, std::function<void(unsigned)> rea
     ++watch.generation;
   }
   if (ready) watch.ready.swap(ready);
-  apply(fd, events & (readable | writable));
+  apply(fd, events);
 }
 
-void EpollLoop::apply(int fd, unsigned events) {
+void EpollLoop::remove_from_epoll(int fd, Watch& watch) {
+  if (!std::exchange(watch.in_epoll, false)) return;
+  epoll_event unused{};
+  epoll_ctl(watch.urgent ? urgent_fd_ : epoll_fd_, EPOLL_CTL_DEL, fd, &unused);
+  if (watch.urgent) --urgent_watched_;
+}
+
+void EpollLoop::apply(int fd, unsigned asked) {
+  const unsigned events = asked & (readable | writable);
+  const bool first = (asked & urgent) != 0;
   Watch& watch = watches_[static_cast<std::size_t>(fd)];
-  if (watch.in_epoll && watch.events == events) return;
+  if (watch.in_epoll && watch.events == events && watch.urgent == first) return;
   watch.events = static_cast<std::uint8_t>(events);
+  // Taken out, for epoll reports errors and hang-ups even where nothing was asked for.
+  if (events == none || watch.urgent != first) remove_from_epoll(fd, watch);
+  watch.urgent = first;
+  if (events == none) return;
   epoll_event event{};
   event.events = to_epoll(events);
   event.data.u64 = mark_of(fd, watch.generation);
-  if (events == none) {
-    // Taken out, for epoll reports errors and hang-ups even where nothing was asked for.
-    if (watch.in_epoll) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, &event);
-    watch.in_epoll = false;
+  const int epoll = first ? urgent_fd_ : epoll_fd_;
+  // The other operation is tried where the descriptor was closed behind the loop's back.
+  const int usual = watch.in_epoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  const int other = watch.in_epoll ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (epoll_ctl(epoll, usual, fd, &event) == 0 ||
+      ((errno == ENOENT || errno == EEXIST) && epoll_ctl(epoll, other, fd, &event) == 0)) {
+    if (first && !watch.in_epoll) ++urgent_watched_;
+    watch.in_epoll = true;
     return;
   }
-  // The other operation is tried where the descriptor was closed behind the loop's back.
-  const int first = watch.in_epoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  const int second = watch.in_epoll ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  watch.in_epoll = true;
-  if (epoll_ctl(epoll_fd_, first, fd, &event) == 0) return;
-  if ((errno == ENOENT || errno == EEXIST) && epoll_ctl(epoll_fd_, second, fd, &event) == 0) return;
+  if (first && watch.in_epoll) --urgent_watched_;
   watch.in_epoll = false;
   post([this, fd, generation = watch.generation] { deliver(fd, generation, failed); });
 }
@@ -226,7 +263,7 @@ void EpollLoop::unwatch(int fd) {
   const auto index = static_cast<std::size_t>(fd);
   if (fd < 0 || index >= watches_.size() || !watches_[index].watched) return;
   Watch& watch = watches_[index];
-  apply(fd, none);
+  apply(fd, watch.urgent ? unsigned{urgent} : unsigned{none});
   watch.watched = false;
   ++watch.generation;
   const auto ready = std::move(watch.ready);  // destroyed last: it may come back here

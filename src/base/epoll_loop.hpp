@@ -40,6 +40,10 @@ class PROBEKIT_EXPORT EpollLoop final : public ProbeLoop {
   /// Ends run() after the callback that is running.
   void stop();
 
+  /// Called between two events of a round: starts what cannot wait for the round's end. True: what
+  /// it posted runs at once.
+  void set_interlude(std::function<bool()> interlude) { interlude_ = std::move(interlude); }
+
   /// Called once after each round of events, timers and posts, before the loop sleeps; what it
   /// posts or schedules is seen before the sleep.
   void set_idle(std::function<void()> idle) { idle_ = std::move(idle); }
@@ -70,9 +74,12 @@ class PROBEKIT_EXPORT EpollLoop final : public ProbeLoop {
     std::uint8_t events = none;
     bool watched = false;
     bool in_epoll = false;
+    bool urgent = false;  // in urgent_fd_, not in epoll_fd_
   };
 
-  void apply(int fd, unsigned events);
+  void apply(int fd, unsigned asked);
+  void remove_from_epoll(int fd, Watch& watch);
+  void serve_urgent();
   void deliver(int fd, std::uint32_t generation, unsigned events);
   void run_timers();
   void run_posted();
@@ -85,8 +92,11 @@ class PROBEKIT_EXPORT EpollLoop final : public ProbeLoop {
   std::shared_ptr<const Clock> clock_;
   std::shared_ptr<Log> log_;
   int epoll_fd_ = -1;
+  int urgent_fd_ = -1;  // another epoll, watched by the first
   int event_fd_ = -1;
+  std::size_t urgent_watched_ = 0;
   std::function<void()> idle_;
+  std::function<bool()> interlude_;
   std::vector<Watch> watches_;
   TimerQueue timers_;
   SteadyTime now_{};

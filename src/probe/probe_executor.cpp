@@ -18,6 +18,7 @@
 #include "base/epoll_loop.hpp"
 #include "base/lag_meter.hpp"
 #include "base/thread.hpp"
+#include "probe/task_times.hpp"
 
 namespace probekit {
 namespace {
@@ -62,8 +63,7 @@ ProbeExecutorOptions checked(ProbeExecutorOptions options) {
 
 // Options given to submit(vector<Task>) were checked by nobody; a longer one counts as this.
 std::chrono::milliseconds timeout_of(const Task& task) noexcept {
-  constexpr std::chrono::milliseconds kLongest = std::chrono::hours{24};
-  return std::min(task.options->timeout, kLongest);
+  return std::min(task.options->timeout, kLongestTime);
 }
 
 TaskQueueOptions queue_options(const ProbeExecutorOptions& options) {
@@ -72,6 +72,11 @@ TaskQueueOptions queue_options(const ProbeExecutorOptions& options) {
   out.queue = options.queue;
   out.per_host = options.per_host;
   return out;
+}
+
+bool has_high(const std::vector<Task>& tasks) noexcept {
+  return std::any_of(tasks.begin(), tasks.end(),
+                     [](const Task& task) { return task.options->priority == Priority::high; });
 }
 
 /// Told to every probing thread; the one that runs the task acts.
@@ -98,6 +103,7 @@ struct Core {
   TaskObserver* observer = nullptr;
   std::vector<std::unique_ptr<ProbingThread>> threads;
   std::atomic<std::size_t> next_thread{0};
+  std::atomic<bool> high_waits{false};  // in the queue, for a thread between two events
 };
 
 /// One thread with its loop, its runners and its share of the slots. Everything but the public
@@ -110,6 +116,7 @@ class ProbingThread final : private ProbeSink {
         slots_max_(slots_max),
         loop_(core.options.clock, core.options.log) {
     loop_.set_idle([this] { pull(); });
+    loop_.set_interlude([this] { return start_high(); });
   }
 
   void start() {
@@ -231,6 +238,21 @@ class ProbingThread final : private ProbeSink {
     busy_for_ = idle_end_ - loop_.now();
   }
 
+  /// A task that somebody waits for does not wait for the round's end.
+  bool start_high() {
+    if (!core_.high_waits.load(std::memory_order_relaxed) || busy_ >= slots_max_ ||
+        !core_.high_waits.exchange(false)) {
+      return false;
+    }
+    TaskQueue::Popped popped = core_.queue->pop(1, loop_.clock_now());
+    hand_back(popped);
+    for (Task& task : popped.start) {
+      if (task.options->priority == Priority::high) core_.high_waits.store(true);  // maybe more
+      start_task(std::move(task));
+    }
+    return true;
+  }
+
   void hand_back(TaskQueue::Popped& popped) {
     for (Task& task : popped.expired) {
       hand_back(std::move(task), TaskObserver::Returned::expired);
@@ -310,8 +332,10 @@ class ProbingThread final : private ProbeSink {
     }
     result.suspect = result.suspect || is_late();
     Task task = release(*slot, probe);
-    reported_ = true;
+    const bool high = task.options->priority == Priority::high;
+    reported_ = !high;
     core_.observer->on_result(std::move(task), std::move(result));
+    if (high) core_.observer->on_burst_end();
   }
 
   /// Whether this thread was late in this round or the one before, or slept longer than it asked.
@@ -691,6 +715,7 @@ Expected<void> ProbeExecutor::submit(ProbeSpec spec, std::function<void(TaskResu
     if (!tasks.empty()) impl.callbacks->give_back(priority);
   }
   if (!tasks.empty()) return Error{errc::limit_reached, "the queue of tasks is full"};
+  if (priority == Priority::high) impl.core.high_waits.store(true);
   impl.wake_for(1);
   return {};
 }
@@ -707,8 +732,10 @@ Expected<TaskResult> ProbeExecutor::probe(ProbeSpec spec) {
 std::vector<Task> ProbeExecutor::submit(std::vector<Task> tasks) {
   if (!impl_->open || impl_->callbacks) return tasks;
   const std::size_t count = tasks.size();
+  const bool high = has_high(tasks);
   std::vector<Task> refused =
       impl_->core.queue->push(std::move(tasks), impl_->core.options.clock->steady_now());
+  if (high) impl_->core.high_waits.store(true);
   if (refused.size() < count) impl_->wake_for(count - refused.size());
   return refused;
 }

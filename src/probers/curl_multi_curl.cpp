@@ -12,14 +12,15 @@
 namespace probekit {
 
 struct CurlMulti::Calls {
-  static int socket(CURL* /*easy*/, curl_socket_t fd, int what, void* user, void* /*per_socket*/) {
+  static int socket(CURL* easy, curl_socket_t fd, int what, void* user, void* /*per_socket*/) {
     auto& multi = *static_cast<CurlMulti*>(user);
     if (what == CURL_POLL_REMOVE) {  // also for sockets never announced
       multi.loop_.unwatch(fd);
       return 0;
     }
     const unsigned events = ((what & CURL_POLL_IN) != 0 ? unsigned{ProbeLoop::readable} : 0U) |
-                            ((what & CURL_POLL_OUT) != 0 ? unsigned{ProbeLoop::writable} : 0U);
+                            ((what & CURL_POLL_OUT) != 0 ? unsigned{ProbeLoop::writable} : 0U) |
+                            (multi.user_.is_urgent(easy) ? unsigned{ProbeLoop::urgent} : 0U);
     multi.loop_.watch(fd, events, [&multi, fd](unsigned ready) {
       multi.act(fd, ((ready & ProbeLoop::readable) != 0 ? CURL_CSELECT_IN : 0) |
                         ((ready & ProbeLoop::writable) != 0 ? CURL_CSELECT_OUT : 0) |

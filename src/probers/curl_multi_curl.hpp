@@ -20,6 +20,8 @@ class CurlMultiUser {
   virtual void on_transfer_end(void* easy, int code) = 0;
   /// libcurl returned: what its callbacks saw begin has been done by now.
   virtual void on_action_end() = 0;
+  /// Whether the transfer's sockets are served before others.
+  virtual bool is_urgent(void* easy) = 0;
 
  protected:
   ~CurlMultiUser() = default;

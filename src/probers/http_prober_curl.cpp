@@ -112,6 +112,7 @@ class HttpRunner final : public ProbeRunner, private CurlMultiUser {
     return options;
   }
 
+  static Probe& owner_of(void* easy);
   void start_hop(Probe& probe);
   void on_resolved(Probe& probe, const Resolution& resolution);
   void connect(Probe& probe, const std::vector<Address>& addresses);
@@ -120,6 +121,7 @@ class HttpRunner final : public ProbeRunner, private CurlMultiUser {
   void on_timeout(Probe& probe);
   void on_transfer_end(void* easy, int code) override;
   void on_action_end() override;
+  bool is_urgent(void* easy) override;
   void on_response(Probe& probe);
   void redirect(Probe& probe);
   void fail(Probe& probe, FailureKind kind, std::string message);
@@ -405,10 +407,18 @@ void HttpRunner::on_action_end() {
   sending_.clear();
 }
 
-void HttpRunner::on_transfer_end(void* easy, int code) {
+HttpRunner::Probe& HttpRunner::owner_of(void* easy) {
   char* owner = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
-  Probe& probe = *reinterpret_cast<Probe*>(owner);
+  return *reinterpret_cast<Probe*>(owner);
+}
+
+bool HttpRunner::is_urgent(void* easy) {
+  return owner_of(easy).options->priority == Priority::high;
+}
+
+void HttpRunner::on_transfer_end(void* easy, int code) {
+  Probe& probe = owner_of(easy);
   probe.transferring = false;
   loop_.cancel(std::exchange(probe.address_timer, 0));
 

@@ -151,6 +151,49 @@ TEST_CASE("after unwatch no callback follows, even for an event already fetched"
   CHECK(ran == 1);
 }
 
+TEST_CASE("an urgent descriptor is served before others of the same round", "[epoll_loop]") {
+  EpollLoop loop(nullptr, nullptr);
+  const std::array<Pair, 4> pairs;
+  const Pair urgent;
+  std::string order;
+  for (const Pair& pair : pairs) {
+    pair.send();
+    loop.watch(pair.ours, ProbeLoop::readable, [&](unsigned) {
+      pair.drain();
+      order += 'o';
+      if (order.size() == 2) urgent.send();
+    });
+  }
+  const unsigned events = unsigned{ProbeLoop::readable} | unsigned{ProbeLoop::urgent};
+  loop.watch(urgent.ours, events, [&](unsigned seen) {
+    CHECK(seen == ProbeLoop::readable);
+    urgent.drain();
+    order += 'u';
+    loop.post([&] { order += 'p'; });
+  });
+  // It wakes the loop as any other does, may become one of them, and may end.
+  std::vector<std::string> orders;
+  const auto later = [&](int ms, std::function<void()> step) {
+    loop.call_at(loop.clock_now() + milliseconds(ms), [&, step = std::move(step)] {
+      orders.push_back(std::exchange(order, "done"));
+      step();
+    });
+  };
+  later(20, [&] { urgent.send(); });
+  later(40, [&] {
+    loop.watch(urgent.ours, ProbeLoop::readable, nullptr);
+    urgent.send();
+  });
+  later(60, [&] {
+    loop.watch(urgent.ours, events, nullptr);
+    loop.unwatch(urgent.ours);
+    urgent.send();
+  });
+  later(80, [] {});
+  run_loop_until(loop, [&] { return orders.size() == 4; });
+  CHECK(orders == std::vector<std::string>{"ooupoo", "doneup", "doneup", "done"});
+}
+
 TEST_CASE("the next owner of a descriptor's number gets none of the last one's events",
           "[epoll_loop]") {
   EpollLoop loop(nullptr, nullptr);

@@ -3,6 +3,9 @@
 
 #include "probekit/probe_executor.hpp"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -174,6 +177,72 @@ ProbeSpec spec(std::string target) {
   ProbeSpec made;
   made.target = std::move(target);
   return made;
+}
+
+/// Probes whose event is there at once; tells of starts and events.
+class EventProber final : public Prober {
+ public:
+  explicit EventProber(std::function<void(std::string)> tell) : tell_(std::move(tell)) {
+    kind_.name = "fake";
+  }
+  const ProbeKind& kind() const noexcept override { return kind_; }
+  std::unique_ptr<ProbeRunner> make_runner(ProbeLoop& loop, const ProbeEnvironment&,
+                                           ProbeSink& sink) const override {
+    struct Runner final : ProbeRunner {
+      Runner(ProbeLoop& its_loop, ProbeSink& its_sink,
+             const std::function<void(std::string)>& its_tell)
+          : loop(its_loop), sink(its_sink), tell(its_tell) {}
+      void start(std::uint64_t probe, std::string_view target, const ProbeOptions&) override {
+        const int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        REQUIRE(fd >= 0);
+        const std::string name{target};
+        tell("start " + name);
+        loop.watch(fd, ProbeLoop::readable, [this, fd, probe, name](unsigned) {
+          loop.unwatch(fd);
+          close(fd);
+          tell("event " + name);
+          ProbeResult result;
+          result.verdict = Verdict::passed;
+          sink.on_result(probe, std::move(result));
+        });
+      }
+      void cancel(std::uint64_t) override {}
+      ProbeLoop& loop;
+      ProbeSink& sink;
+      const std::function<void(std::string)>& tell;
+    };
+    return std::make_unique<Runner>(loop, sink, tell_);
+  }
+
+ private:
+  const std::function<void(std::string)> tell_;
+  ProbeKind kind_;
+};
+
+TEST_CASE("a high task starts between two events of others", "[probe][executor]") {
+  Recorder recorder;
+  ProbeExecutor executor(sized(4, 1));
+  std::vector<std::string> told;  // by the one thread, read when all is over
+  executor.add(std::make_unique<EventProber>([&](std::string what) {
+    if (what == "event fake:2") {
+      Task high = task(9);
+      auto options = std::make_shared<ProbeOptions>(*high.options);
+      options->priority = Priority::high;
+      high.options = std::move(options);
+      CHECK(executor.submit(list_of(std::move(high))).empty());
+    }
+    told.push_back(std::move(what));
+  }));
+  executor.set_paused(true);
+  executor.start(&recorder);
+  executor.submit(tasks(1, 3));
+  executor.set_paused(false);
+  run_until([&] { return recorder.reported() == 4; });
+  executor.stop();
+  const std::vector<std::string> expected = {"start fake:1", "start fake:2", "start fake:3",
+                                             "event fake:1", "event fake:2", "start fake:9",
+                                             "event fake:3", "event fake:9"};
+  CHECK(told == expected);
 }
 
 TEST_CASE("what probes wait for is what the runners of all threads tell", "[executor][diagnosis]") {
