@@ -288,6 +288,7 @@ void Master::Impl::end() {
   on_loop_now([] {});
   loop.stop();
   listeners.clear();
+  core->store->abandon();
 }
 
 Master::Master(std::shared_ptr<TaskStore> store, MasterOptions options)

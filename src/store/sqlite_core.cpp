@@ -76,7 +76,6 @@ Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions&
   }
   // A commit is on the disk when it is answered.
   database.run("PRAGMA synchronous = FULL");
-  database.run("PRAGMA wal_autocheckpoint = 0");
   database.run("PRAGMA journal_size_limit = 67108864");
   if (database.number("PRAGMA page_count") * database.number("PRAGMA page_size") <=
       kCheckedBytesMax) {

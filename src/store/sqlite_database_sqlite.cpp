@@ -45,6 +45,8 @@ Database::Database(const std::string& path, const std::string& vfs) {
     throw SqlError(kind_of(code), why);
   }
   sqlite3_extended_result_codes(handle_, 1);
+  // In the place of SQLite's own, which copies the log within a commit. PRAGMA wal_autocheckpoint
+  // would take it away again.
   sqlite3_wal_hook(
       handle_,
       [](void* self, sqlite3*, const char*, int frames) {

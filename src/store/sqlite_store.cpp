@@ -122,7 +122,12 @@ class Checkpointer {
       if (stopping_) return;
       lock.unlock();
       try {
-        if (!database) database.emplace(file_.path, file_.vfs);
+        if (!database) {
+          database.emplace(file_.path, file_.vfs);
+          // A connection that never read knows of no log: sqlite3_wal_checkpoint_v2() copies
+          // nothing and reports success.
+          database->number("PRAGMA schema_version");
+        }
         database->checkpoint(false);
       } catch (const SqlError&) {  // the work goes on; the next request tries again
         database.reset();
@@ -147,7 +152,24 @@ class SqliteStore final : public TaskStore {
       : clock_(options.clock), random_(options.random), core_(std::move(core)) {
     if (thread == StoreThread::caller) return;
     checkpointer_ = std::make_unique<Checkpointer>(file);
-    thread_ = start_thread("pk-store", [this] { loop(); });
+    thread_ = start_thread("pk-store", [this] {
+      loop();
+      if (unowned_) delete this;
+    });
+  }
+
+  /// A completion may be the last to hold the store: then its own thread is who lets go of it.
+  static void release(SqliteStore* store) {
+    if (store->thread_.get_id() != std::this_thread::get_id()) {
+      delete store;
+      return;
+    }
+    {
+      const std::lock_guard<std::mutex> lock(store->mutex_);
+      store->stopping_ = true;
+    }
+    store->unowned_ = true;
+    store->thread_.detach();
   }
 
   ~SqliteStore() override {
@@ -364,6 +386,12 @@ class SqliteStore final : public TaskStore {
       return facts;
     });
   }
+  void abandon() override {
+    run<bool>(While::served, nullptr, [this](SqliteCore&, Now) -> Expected<bool> {
+      abandoning_ = true;
+      return true;
+    });
+  }
   std::vector<Lane> lanes() const override {
     const std::lock_guard<std::mutex> lock(table_mutex_);
     return core_->table().lanes();
@@ -436,8 +464,15 @@ class SqliteStore final : public TaskStore {
 
   Now now() const { return {clock_->steady_now(), clock_->system_now()}; }
 
-  /// Runs the calls and answers what it can. `clean`: with nothing to commit, what was forgotten.
   void step(Calls group, bool clean) {
+    answer(std::move(group), clean);
+    if (!std::exchange(abandoning_, false) || !trouble_) return;
+    const Error closed{make_error_code(errc::closed), "the master has stopped"};
+    fail_waiting(closed);
+  }
+
+  /// Runs the calls and answers what it can. `clean`: with nothing to commit, what was forgotten.
+  void answer(Calls group, bool clean) {
     for (auto& call : group) {
       if (trouble_) {
         pass(std::move(call));
@@ -571,8 +606,10 @@ class SqliteStore final : public TaskStore {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::optional<Error> trouble_;
   SteadyTime retry_at_{};
-  Calls applied_;  // not committed
-  Calls held_;     // not applied, as there is trouble
+  bool abandoning_ = false;  // in this step
+  bool unowned_ = false;     // the thread deletes the store when it ends
+  Calls applied_;            // not committed
+  Calls held_;               // not applied, as there is trouble
 
   mutable std::mutex table_mutex_;  // the table, against those who only look
 
@@ -594,8 +631,8 @@ Expected<std::shared_ptr<TaskStore>> open_sqlite_store(const SqliteFile& file, S
   options = completed(std::move(options));
   auto core = SqliteCore::open(file, options);
   if (!core) return core.error();
-  return std::shared_ptr<TaskStore>(
-      std::make_shared<SqliteStore>(file, options, std::move(*core), thread));
+  return std::shared_ptr<TaskStore>(new SqliteStore(file, options, std::move(*core), thread),
+                                    &SqliteStore::release);
 }
 
 }  // namespace probekit::store

@@ -4,6 +4,8 @@
 // A SQLite store whose disk fails: what it says meanwhile, and that nothing is lost.
 
 #include <atomic>
+#include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,9 +69,8 @@ class World {
   BatchId import(int count) {
     const auto token = upload();
     REQUIRE(append(token, count));
-    return value_of<BatchView>([&](auto done) {
-             store->commit_upload(token, 0, std::nullopt, std::move(done));
-           })
+    return value_of<BatchView>(
+               [&](auto done) { store->commit_upload(token, 0, std::nullopt, std::move(done)); })
         .id;
   }
   SessionId session() {
@@ -99,7 +100,9 @@ class World {
     return value_of<StoreFacts>([&](auto done) { store->facts(std::move(done)); });
   }
   ResultPage page(BatchId batch) {
-    return value_of<ResultPage>([&](auto done) { store->results({batch, {}, 1000, 1 << 20, {}}, std::move(done)); });
+    return value_of<ResultPage>([&](auto done) {
+      store->results({batch, {}, 1000, 1 << 20, {}}, std::move(done));
+    });
   }
 
   FailingVfs vfs;
@@ -135,11 +138,10 @@ TEST_CASE("while its disk fails a SQLite store answers for nothing, and goes on 
     CHECK(answer.error().message().find(words) != std::string::npos);
   };
   refused(world.append(token, 5));
-  refused(answer_of<BatchView>([&](auto done) {
-    world.store->commit_upload(token, 0, std::nullopt, std::move(done));
-  }));
-  refused(answer_of<std::uint64_t>(
-      [&](auto done) { world.store->open_upload({}, std::move(done)); }));
+  refused(answer_of<BatchView>(
+      [&](auto done) { world.store->commit_upload(token, 0, std::nullopt, std::move(done)); }));
+  refused(
+      answer_of<std::uint64_t>([&](auto done) { world.store->open_upload({}, std::move(done)); }));
   refused(answer_of<BatchView>([&](auto done) { world.store->cancel(batch, std::move(done)); }));
   // Time stands still, but answers.
   CHECK(answer_of<StoreTick>([&](auto done) { world.store->tick(std::move(done)); }));
@@ -197,4 +199,67 @@ TEST_CASE("calls that wait for a failing disk are answered when the store ends",
   world.vfs.fail_with(Fault::none);
   world.open();
   CHECK(world.facts().ledger.queued == 10);
+}
+
+TEST_CASE("whoever waits for a failing disk is let go when its master ends",
+          "[contract][store][sqlite]") {
+  World world;
+  world.import(10);
+  const SessionId session = world.session();
+  world.vfs.fail_with(Fault::full);
+  const Later<LeaseReply> lease;
+  world.store->lease(world.request(session, 5),
+                     [kept = world.store, done = lease.completion()](Expected<LeaseReply> answer) {
+                       done(std::move(answer));
+                     });
+  run_until([&] { return !world.facts().trouble.empty(); });
+  CHECK_FALSE(lease.there());
+  world.store->abandon();
+  const std::weak_ptr<TaskStore> alive = world.store;
+  world.store.reset();
+  run_until([&] { return alive.expired(); });
+  REQUIRE(lease.there());
+  REQUIRE_FALSE(*lease.slot->answer);
+  CHECK(lease.slot->answer->error().code() == errc::closed);
+}
+
+TEST_CASE("a SQLite store may end with the last answer it gives", "[contract][store][sqlite]") {
+  World world;
+  world.import(10);
+  std::promise<void> go_on;
+  std::promise<void> ended;
+  struct Ends {
+    explicit Ends(std::promise<void>& its) : told(its) {}
+    Ends(const Ends&) = delete;
+    ~Ends() { told.set_value(); }
+    std::promise<void>& told;
+  };
+  world.store->facts([let = go_on.get_future().share()](const auto&) { let.wait(); });
+  // Declared first, so that it ends last.
+  world.store->facts([ends = std::make_shared<Ends>(ended), kept = world.store](const auto&) {});
+  world.store.reset();
+  go_on.set_value();
+  ended.get_future().wait();
+  world.open();
+  CHECK(world.facts().ledger.queued == 10);
+}
+
+TEST_CASE("the log of a SQLite store is copied into its file beside the work",
+          "[contract][store][sqlite]") {
+  World world;
+  const auto options = std::make_shared<ProbeOptions>();
+  options->kind = "http";
+  // Some 24 MB: more than from where it is copied, less than from where the work waits for it.
+  const std::string text = "http://x/" + std::string(8'000, 'x');
+  const std::vector<NewTask> tasks(1'000, NewTask{text, options, nullptr});
+  const auto token = world.upload();
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(answer_of<std::uint64_t>(
+        [&](auto done) { world.store->append(token, tasks, std::move(done)); }));
+  }
+  const auto size = [&] { return std::filesystem::file_size(world.folder.path() + "/store"); };
+  CHECK(value_of<BatchView>([&](auto done) {
+          world.store->commit_upload(token, 0, std::nullopt, std::move(done));
+        }).info.ledger.accepted == 3'000);
+  run_until([&] { return size() > 16'000'000; }, 10s);
 }

@@ -13,10 +13,7 @@ namespace {
 class SqliteStores final : public Stores {
  public:
   explicit SqliteStores(World& world) : disk_(world) {}
-  ~SqliteStores() override {
-    disk_.lose_power();
-    store_.reset();
-  }
+  ~SqliteStores() override { crash(); }
 
   Expected<std::shared_ptr<TaskStore>> open(const StoreOptions& options) override {
     disk_.restore_power();
@@ -28,6 +25,7 @@ class SqliteStores final : public Stores {
   void close() override { store_.reset(); }
   void crash() override {
     disk_.lose_power();
+    if (store_ != nullptr) store_->abandon();  // it holds on to who asked, who holds on to it
     store_.reset();
   }
   bool durable() const noexcept override { return true; }
