@@ -25,7 +25,7 @@ TEST_CASE("an agent that stood still comes back and records nothing twice", "[fa
   const auto batch = master.api().import(slow_targets(site, 100ms));
   wait_for_progress(master.api(), batch, 500);
 
-  frozen.process().signal(SIGSTOP);
+  frozen.process().freeze();
   const auto line = expect_log(master.process(), "agent disconnected");
   CHECK(text_at(line, "agent") == "frozen");
   // The other has all of its tasks before it thaws.
@@ -49,7 +49,7 @@ TEST_CASE("a master that stood still goes on with its import", "[faults]") {
   const auto batch = master.api().import(slow_targets(site, 50ms));
   wait_for_progress(master.api(), batch, 500);
 
-  master.process().signal(SIGSTOP);
+  master.process().freeze();
   const auto line = expect_log(agent.process(), "disconnected");
   master.process().signal(SIGCONT);
   const Stopwatch since;

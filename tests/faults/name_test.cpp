@@ -42,7 +42,7 @@ TEST_CASE("a name is taken over from an agent that stands still", "[faults]") {
   const auto batch = master.api().import(slow_targets(site, 50ms));
   wait_for_progress(master.api(), batch, 500);
 
-  first.process().signal(SIGSTOP);
+  first.process().freeze();
   AgentProcess second{"twin", nginx.url(), agent_flags()};
   const Stopwatch since;
   second.wait_until_connected();

@@ -161,7 +161,7 @@ TEST_CASE("a stopped agent does not read, and the line of its disconnect says so
   REQUIRE(batch);
   run_until([&] { return batch->ledger().in_flight == 1; });
 
-  agent.process().signal(SIGSTOP);
+  agent.process().freeze();
   run_until([&] { return site.only().last_disconnect.has_value(); });
   const AgentSnapshot after = site.only();
   CHECK(after.last_disconnect->diagnosis.verdict == Verdict::agent_not_reading);
@@ -206,7 +206,7 @@ TEST_CASE("a stopped master is seen by its agent, with session and port", "[diag
   const std::string peer = text(connection, "peer");
   run_until([&] { return agent.status().diagnosis.text.find("0 of 4") == 0; });
 
-  master.process().signal(SIGSTOP);
+  master.process().freeze();
   run_until([&] { return agent.status().disconnects == 1; });
   master.process().signal(SIGCONT);
   CHECK(agent.status().last_diagnosis.verdict == Verdict::master_saturated);

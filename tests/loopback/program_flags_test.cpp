@@ -78,7 +78,7 @@ struct FrozenAgent {
       : master(flags), agent("here", master.agents_url(), {"--queue", "100000"}) {
     agent.wait_until_connected();
     run_until([&] { return number_at(master.agent("here"), "credit_other") > 0; });
-    agent.process().signal(SIGSTOP);
+    agent.process().freeze();
     batch = master.api().import(targets, "?timeout_ms=60000");
   }
   ~FrozenAgent() { agent.process().signal(SIGCONT); }

@@ -450,7 +450,7 @@ TEST_CASE("a scraper's timeout ends the probe in time for its answer", "[prometh
       5s);
 
   // An agent that stands still is not the target's fault.
-  world.agent->process().signal(SIGSTOP);
+  world.agent->process().freeze();
   const ApiAnswer late =
       world.probe("target=" + world.site.url("/ok"), {"X-Prometheus-Scrape-Timeout-Seconds: 1"});
   world.agent->process().signal(SIGCONT);

@@ -137,6 +137,13 @@ std::string Process::expect_line(const std::string& prefix, std::chrono::millise
 
 void Process::signal(int number) const { kill(pid_, number); }
 
+void Process::freeze() const {
+  signal(SIGSTOP);
+  siginfo_t stopped{};
+  REQUIRE(waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT) == 0);
+  REQUIRE(stopped.si_code == CLD_STOPPED);
+}
+
 bool Process::running() { return !wait(std::chrono::milliseconds{0}); }
 
 std::optional<int> Process::wait(std::chrono::milliseconds timeout) {

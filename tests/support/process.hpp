@@ -33,6 +33,8 @@ class Process {
   std::string expect_line(const std::string& prefix,
                           std::chrono::milliseconds timeout = std::chrono::seconds(15));
   void signal(int number) const;
+  /// SIGSTOP, and waits until every thread stands still.
+  void freeze() const;
   bool running();
   /// Waits for its end. The exit code, 128 + n for signal n; nothing when the time is up.
   std::optional<int> wait(std::chrono::milliseconds timeout);

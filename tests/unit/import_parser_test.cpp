@@ -147,8 +147,8 @@ TEST_CASE("a name each is a task each", "[api][import]") {
 TEST_CASE("all agents are those there are for the kind of each target", "[api][import]") {
   SpecDefaults defaults;
   defaults.agents.kind = Selector::Kind::all;
-  const Import result =
-      import(ImportForm::plain, "http://x.example/\ndns:y.example\nhttp://z.example/", 100, defaults);
+  const Import result = import(
+      ImportForm::plain, "http://x.example/\ndns:y.example\nhttp://z.example/", 100, defaults);
   CHECK(result.accepted == 6);
   REQUIRE(result.agents.size() == 3);
   CHECK((result.agents[0].names == std::vector<std::string>{"one-of-http", "other-of-http"}));
@@ -164,7 +164,7 @@ TEST_CASE("the JSON form takes strings and specs, its defaults before or after t
   const std::string defaults = "\"defaults\":{\"timeout_ms\":9,\"labels\":{\"k\":\"v\"}}";
   const std::string text =
       GENERATE_COPY("{" + defaults + "," + targets + "}", "{" + targets + "," + defaults + "}");
-  const Import result = import(ImportForm::json, text, GENERATE(1, 10, 1000));
+  const Import result = import(ImportForm::json, text, GENERATE(1U, 10U, 1000U));
   INFO(text);
   CHECK(result.fault.empty());
   CHECK((result.targets == std::vector<std::string>{"http://a.example/", "http://b.example/"}));

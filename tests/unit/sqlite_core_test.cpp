@@ -463,7 +463,9 @@ TEST_CASE("after it is opened again a SQLite store goes on to one line a task", 
         LeaseRequest request{session, {}, 7};
         for (const Lane& lane : table.lanes()) request.lanes.push_back(lane.id);
         std::vector<Outcome> outcomes;
-        for (const LeasedTask& task : table.lease(twins.now(), request)->tasks) {
+        const auto leased = table.lease(twins.now(), request);
+        REQUIRE(leased);
+        for (const LeasedTask& task : leased->tasks) {
           CHECK_FALSE(task.target.empty());
           Outcome outcome;
           outcome.task = task.task;
