@@ -97,27 +97,27 @@ unsigned member_of(std::string_view key) noexcept {
   }
 }
 
-Outcome::Kind kind_of(protocol::Returned returned) noexcept {
+TaskReport::Kind kind_of(protocol::Returned returned) noexcept {
   switch (returned) {
     case protocol::Returned::cancelled:
-      return Outcome::Kind::cancelled;
+      return TaskReport::Kind::cancelled;
     case protocol::Returned::unsupported:
-      return Outcome::Kind::unsupported;
+      return TaskReport::Kind::unsupported;
     case protocol::Returned::host_busy:
-      return Outcome::Kind::host_busy;
+      return TaskReport::Kind::host_busy;
     case protocol::Returned::overdrawn:
     case protocol::Returned::draining:
     case protocol::Returned::expired:
     case protocol::Returned::unwanted:
       break;
   }
-  return Outcome::Kind::returned;
+  return TaskReport::Kind::returned;
 }
 
 }  // namespace
 
-// Null when all is well; else what is wrong, with `outcome` half filled.
-const char* ResultIntake::read(std::string_view text, Outcome& outcome,
+// Null when all is well; else what is wrong, with `report` half filled.
+const char* ResultIntake::read(std::string_view text, TaskReport& report,
                                std::chrono::microseconds offset) {
   if (text.size() > kResultBytesMax) return "it is longer than 64 KiB";
   json::Cursor cursor{text};
@@ -142,9 +142,9 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
       case has_verdict:
         cursor.read_string(word_, kNameBytesMax);
         if (word_ == "passed") {
-          outcome.verdict = Verdict::passed;
+          report.verdict = Verdict::passed;
         } else if (word_ == "failed") {
-          outcome.verdict = Verdict::failed;
+          report.verdict = Verdict::failed;
         } else {
           return "its verdict is neither passed nor failed";
         }
@@ -155,14 +155,14 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
         for (cursor.enter_object(); cursor.next_member(part);) {
           if (part == "kind") {
             cursor.read_string(word_, kNameBytesMax);
-            outcome.failure = parse_failure_kind(word_);
+            report.failure = parse_failure_kind(word_);
           } else if (part == "message") {
             cursor.read_string(message_, kResultBytesMax);
           } else {
             cursor.skip();
           }
         }
-        if (!outcome.failure) return "its failure has no known kind";
+        if (!report.failure) return "its failure has no known kind";
         break;
       }
       case has_start:
@@ -174,15 +174,15 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
       case has_phases: {
         std::string_view name;
         for (cursor.enter_object(); cursor.next_member(name);) {
-          if (outcome.phases.size() == kPhasesMax) return "it has too many phases";
+          if (report.phases.size() == kPhasesMax) return "it has too many phases";
           if (name.size() > kPhaseNameBytesMax || !ends_with(name, "_us")) {
             return "a phase has an impossible name";
           }
-          for (const Phase& phase : outcome.phases) {
+          for (const Phase& phase : report.phases) {
             if (phase.name == name) return "a phase stands twice";
           }
-          if (outcome.phases.empty()) outcome.phases.reserve(7);  // of http, with the total
-          Phase& phase = outcome.phases.emplace_back();
+          if (report.phases.empty()) report.phases.reserve(7);  // of http, with the total
+          Phase& phase = report.phases.emplace_back();
           phase.name = name;
           std::uint64_t value = 0;
           cursor.read_uint(value, kDurationMax);
@@ -222,24 +222,24 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
   }
   if (const char* const fault = check_parts(http, tls, dns)) return fault;
   if ((seen & has_verdict) == 0) return "it has no verdict";
-  if ((outcome.verdict == Verdict::failed) != outcome.failure.has_value()) {
+  if ((report.verdict == Verdict::failed) != report.failure.has_value()) {
     return "its verdict and its failure do not agree";
   }
   if ((seen & has_start) == 0) return "it does not say when it started";
   if (started_us < 0 || started_us > kTimeMax) return "it started at an impossible time";
   if ((seen & has_duration) == 0) return "it does not say how long it took";
 
-  outcome.duration = std::chrono::microseconds{duration_us};
-  std::string& out = outcome.fields;
+  report.duration = std::chrono::microseconds{duration_us};
+  std::string& out = report.fields;
   out.reserve(text.size() + 64);
   if ((seen & has_address) != 0) {
     append_key(out, "address");
     json::append_string(out, address_);
   }
   append_key(out, "verdict");
-  out += outcome.verdict == Verdict::passed ? R"("passed")" : R"("failed")";
-  if (outcome.failure) {
-    append_failure(out, *outcome.failure, message_);
+  out += report.verdict == Verdict::passed ? R"("passed")" : R"("failed")";
+  if (report.failure) {
+    append_failure(out, *report.failure, message_);
   } else {
     out += R"(,"failure":null)";
   }
@@ -248,10 +248,10 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
                           std::clamp<std::int64_t>(started_us + offset.count(), 0, kTimeMax)}});
   out += R"(","duration_us":)";
   append_uint(out, duration_us);
-  if (!outcome.phases.empty()) {
+  if (!report.phases.empty()) {
     out += R"(,"phases":)";
     char before = '{';
-    for (const Phase& phase : outcome.phases) {
+    for (const Phase& phase : report.phases) {
       out += before;
       before = ',';
       json::append_string(out, phase.name);
@@ -269,7 +269,7 @@ const char* ResultIntake::read(std::string_view text, Outcome& outcome,
   if (!dns.empty()) append_object("dns", dns);
   for (const auto& section : sections_) append_object(section.first, section.second);
   out += suspect ? R"(,"suspect":true)" : R"(,"suspect":false)";
-  outcome.phases.push_back({"duration_us", outcome.duration});
+  report.phases.push_back({"duration_us", report.duration});
   return nullptr;
 }
 
@@ -287,31 +287,31 @@ const char* ResultIntake::check_parts(std::string_view http, std::string_view tl
   return wrong ? fault_.c_str() : nullptr;
 }
 
-Outcome ResultIntake::convert(protocol::Results::Item item, std::chrono::microseconds offset,
-                              SystemTime now) {
-  Outcome outcome;
-  outcome.task = item.task;
-  outcome.attempt = item.attempt;
+TaskReport ResultIntake::convert(protocol::Results::Item item, std::chrono::microseconds offset,
+                                 SystemTime now) {
+  TaskReport report;
+  report.task = item.task;
+  report.attempt = item.attempt;
   if (item.returned) {
-    outcome.kind = kind_of(*item.returned);
-    return outcome;
+    report.kind = kind_of(*item.returned);
+    return report;
   }
   message_.clear();
-  const char* const fault = read(item.result, outcome, offset);
-  if (fault == nullptr) return outcome;
+  const char* const fault = read(item.result, report, offset);
+  if (fault == nullptr) return report;
 
   ++malformed_;
-  outcome.verdict = Verdict::failed;
-  outcome.failure = FailureKind::internal;
-  outcome.duration = std::chrono::microseconds{0};
-  outcome.phases.assign(1, {"duration_us", outcome.duration});
-  outcome.fields = R"("verdict":"failed")";
-  append_failure(outcome.fields, FailureKind::internal,
+  report.verdict = Verdict::failed;
+  report.failure = FailureKind::internal;
+  report.duration = std::chrono::microseconds{0};
+  report.phases.assign(1, {"duration_us", report.duration});
+  report.fields = R"("verdict":"failed")";
+  append_failure(report.fields, FailureKind::internal,
                  std::string{"agent sent an unusable result: "} + fault);
-  outcome.fields += R"(,"started_at":")";
-  append_rfc3339(outcome.fields, now);
-  outcome.fields += R"(","duration_us":0,"suspect":false)";
-  return outcome;
+  report.fields += R"(,"started_at":")";
+  append_rfc3339(report.fields, now);
+  report.fields += R"(","duration_us":0,"suspect":false)";
+  return report;
 }
 
 }  // namespace probekit

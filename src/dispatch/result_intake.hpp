@@ -26,13 +26,14 @@ class PROBEKIT_EXPORT ResultIntake {
   /// `offset`: what to add to the agent's clock for the master's. `now`: the master's time, for a
   /// result that does not say when it started. An unusable result becomes one that failed with
   /// `internal`: the task still ends, and the agent is told it was taken.
-  Outcome convert(protocol::Results::Item item, std::chrono::microseconds offset, SystemTime now);
+  TaskReport convert(protocol::Results::Item item, std::chrono::microseconds offset,
+                     SystemTime now);
 
   /// Results that were unusable, so far.
   std::uint64_t malformed() const noexcept { return malformed_; }
 
  private:
-  const char* read(std::string_view text, Outcome& outcome, std::chrono::microseconds offset);
+  const char* read(std::string_view text, TaskReport& report, std::chrono::microseconds offset);
   const char* check_parts(std::string_view http, std::string_view tls, std::string_view dns);
 
   std::uint64_t malformed_ = 0;

@@ -256,10 +256,8 @@ void Fleet::admit(Link& link) {
 void Fleet::refuse_name(Link& link) {
   const std::string name = link.session_.hello().name;
   link.record_ = nullptr;
-  link.session_.reject(
-      "name_in_use",
-      "another living agent is called `" + name + "`",
-      seconds{5 + static_cast<std::int64_t>(core_->options.random->below(10))});
+  link.session_.reject("name_in_use", "another living agent is called `" + name + "`",
+                       seconds{5 + static_cast<std::int64_t>(core_->options.random->below(10))});
   process(link);
 }
 
@@ -460,31 +458,31 @@ void Fleet::record_results(Link& link, MasterSession::ResultsArrived results) {
       link.session_.knows_clock_offset() ? link.session_.clock_offset() : record.clock_offset;
   const std::uint64_t last = results.last;
   const std::uint64_t bytes = results.bytes;
-  std::vector<Outcome> outcomes;
-  outcomes.reserve(results.items.size());
+  std::vector<TaskReport> reports;
+  reports.reserve(results.items.size());
   for (protocol::Results::Item& item : results.items) {
-    outcomes.push_back(intake_.convert(std::move(item), offset, system_at));
-    if (outcomes.back().kind == Outcome::Kind::result) ++record.results;
+    reports.push_back(intake_.convert(std::move(item), offset, system_at));
+    if (reports.back().kind == TaskReport::Kind::result) ++record.results;
   }
-  const auto count = static_cast<std::int64_t>(outcomes.size());
+  const auto count = static_cast<std::int64_t>(reports.size());
   record.in_flight = std::max<std::int64_t>(0, record.in_flight - count);
-  record.rate.add(at, outcomes.size());
+  record.rate.add(at, reports.size());
   uncommitted_bytes_ += bytes;
   link.uncommitted_ += bytes;
   ++records_open_;
   open_calls_.insert(at);
   judge_uncommitted();
   core_->store->record(
-      link.store_session_, std::move(outcomes),
-      [this, core = core_, id = link.id_, last, bytes, at](Expected<OutcomeReport> report) {
-        core->post([this, id, last, bytes, at, report = std::move(report)] {
-          on_recorded(id, last, bytes, at, report);
+      link.store_session_, std::move(reports),
+      [this, core = core_, id = link.id_, last, bytes, at](Expected<RecordReply> reply) {
+        core->post([this, id, last, bytes, at, reply = std::move(reply)] {
+          on_recorded(id, last, bytes, at, reply);
         });
       });
 }
 
 void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes,
-                        SteadyTime asked, const Expected<OutcomeReport>& report) {
+                        SteadyTime asked, const Expected<RecordReply>& reply) {
   record_latency(asked);
   uncommitted_bytes_ -= bytes;
   --records_open_;
@@ -496,8 +494,8 @@ void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t
   } else {
     promised_bytes_ -= bytes;
   }
-  if (!report) {
-    log(LogLevel::error, "results were not recorded", {{"why", report.error().message()}});
+  if (!reply) {
+    log(LogLevel::error, "results were not recorded", {{"why", reply.error().message()}});
     // The agent keeps them, and brings them again when it resumes.
     if (living) {
       link->session_.close(CloseCode::internal, "the store could not record results");
@@ -505,10 +503,10 @@ void Fleet::on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t
     }
     return;
   }
-  results_duplicate_ += report->duplicate;
-  results_unknown_ += report->unknown;
-  returns_not_held_ += report->not_held;
-  cancel_tasks(report->cancel);
+  results_duplicate_ += reply->duplicate;
+  results_unknown_ += reply->unknown;
+  returns_not_held_ += reply->not_held;
+  cancel_tasks(reply->cancel);
   if (!living) return;
   link->session_.on_committed(last);
   flush_later(*link);

@@ -137,7 +137,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void process(Link& link);
   void record_results(Link& link, protocol::MasterSession::ResultsArrived results);
   void on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes, SteadyTime asked,
-                   const Expected<OutcomeReport>& report);
+                   const Expected<RecordReply>& reply);
   void on_heartbeat(Link& link, const protocol::Heartbeat& beat);
   void judge_cpu(AgentRecord& record, const protocol::Heartbeat& beat);
   void update_room(Link& link);

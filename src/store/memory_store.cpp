@@ -73,9 +73,9 @@ class MemoryStore final : public TaskStore {
   void lease(LeaseRequest request, Completion<LeaseReply> done) override {
     run<LeaseReply>(done, [&](Now now) { return table_.lease(now, request); });
   }
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
-    run<OutcomeReport>(done, [&](Now now) { return table_.record(now, session, outcomes); });
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
+    run<RecordReply>(done, [&](Now now) { return table_.record(now, session, reports); });
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,
                  Completion<std::uint64_t> done) override {

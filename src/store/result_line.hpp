@@ -29,7 +29,7 @@ struct ResultLine {
   std::uint32_t attempt = 1;
   std::string_view agent;
   const ProbeOptions* options = nullptr;  ///< for kind and labels; not null when done
-  std::string_view fields;                ///< as in Outcome; expired: members with a comma before
+  std::string_view fields;  ///< as in TaskReport; expired: members with a comma before
   // expired
   ExpiryReason reason = ExpiryReason::deadline;
   std::uint32_t attempts = 0;

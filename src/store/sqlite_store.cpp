@@ -262,11 +262,11 @@ class SqliteStore final : public TaskStore {
       return core.table().lease(now, request);
     });
   }
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
     run(While::held, std::move(done),
-        [session, outcomes = std::move(outcomes)](SqliteCore& core, Now now)
-            -> Expected<OutcomeReport> { return core.table().record(now, session, outcomes); });
+        [session, reports = std::move(reports)](SqliteCore& core, Now now)
+            -> Expected<RecordReply> { return core.table().record(now, session, reports); });
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,
                  Completion<std::uint64_t> done) override {

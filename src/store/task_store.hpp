@@ -101,7 +101,7 @@ struct LeaseReply {
 };
 
 /// What an agent said of a task: its result, already a finished line, or why it comes back.
-struct Outcome {
+struct TaskReport {
   TaskId task;
   std::uint32_t attempt = 1;
   enum class Kind : std::uint8_t {
@@ -119,7 +119,7 @@ struct Outcome {
   std::string
       fields;  ///< the rest of the line: "address":... to ..."suspect":false, without braces
 };
-struct OutcomeReport {
+struct RecordReply {
   std::uint64_t recorded = 0;  ///< became the task's end
   /// The task had ended already; or this agent has another of the target's tasks, which is for
   /// different agents, and does not hold this one.
@@ -322,8 +322,8 @@ class TaskStore {
   virtual void resume(ResumeRequest request, Completion<ResumeReply> done) = 0;
   virtual void lease(LeaseRequest request, Completion<LeaseReply> done) = 0;
   /// In order; the completion means committed.
-  virtual void record(SessionId session, std::vector<Outcome> outcomes,
-                      Completion<OutcomeReport> done) = 0;
+  virtual void record(SessionId session, std::vector<TaskReport> reports,
+                      Completion<RecordReply> done) = 0;
   /// Tasks leased but never handed to the transport: queued again, no attempt counted.
   virtual void give_back(SessionId session, std::vector<TaskId> tasks,
                          Completion<std::uint64_t> done) = 0;

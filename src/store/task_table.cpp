@@ -260,28 +260,28 @@ void TaskTable::end(Now now, Place place, const TaskEnd& how) {
   if (batch.ledger.ended() && !batch.open) finish(now, batch);
 }
 
-void TaskTable::end_done(Now now, Place place, const Outcome& outcome, const Agent& agent) {
+void TaskTable::end_done(Now now, Place place, const TaskReport& report, const Agent& agent) {
   StoredBatch& batch = *place.batch;
-  const bool passed = outcome.verdict == Verdict::passed;
+  const bool passed = report.verdict == Verdict::passed;
   const std::uint32_t number = batch.statistics.agent_number(agent.key, agent.name);
   const std::optional<FailureKind> failure =
-      passed ? std::nullopt : std::optional(outcome.failure.value_or(FailureKind::internal));
+      passed ? std::nullopt : std::optional(report.failure.value_or(FailureKind::internal));
   if (batch.origin != BatchOrigin::schedule) {  // segments have no summary
-    batch.statistics.add_result(number, failure, outcome.phases, outcome.duration);
+    batch.statistics.add_result(number, failure, report.phases, report.duration);
   }
-  ended_.add_result(place.binding().options->kind, failure, outcome.duration);
+  ended_.add_result(place.binding().options->kind, failure, report.duration);
   for_ledgers(batch, [&](Ledger& ledger) { ++(passed ? ledger.passed : ledger.failed); });
   const StoredTask::Ending ending{
-      journal_ == nullptr ? batch.arena.add(outcome.fields) : ArenaText{}, number, outcome.attempt};
+      journal_ == nullptr ? batch.arena.add(report.fields) : ArenaText{}, number, report.attempt};
   TaskEnd how;
   how.state = TaskState::done;
   how.verdict = passed ? Verdict::passed : Verdict::failed;
-  how.attempt = outcome.attempt;
-  how.text = outcome.fields;
+  how.attempt = report.attempt;
+  how.text = report.fields;
   how.agent = *agent.name;
   how.failure = failure;
-  how.phases = &outcome.phases;
-  how.duration = outcome.duration;
+  how.phases = &report.phases;
+  how.duration = report.duration;
   end(now, place, how);
   place.task->ending = ending;
 }
@@ -310,9 +310,7 @@ void TaskTable::end_expired(Now now, Place place, ExpiryReason reason,
   task.ending = ending;
 }
 
-void TaskTable::end_cancelled(Now now, Place place) {
-  end(now, place, TaskEnd{});
-}
+void TaskTable::end_cancelled(Now now, Place place) { end(now, place, TaskEnd{}); }
 
 /// No attempt fits any more.
 void TaskTable::expire_queued(Now now, Place place) {
@@ -602,50 +600,50 @@ void TaskTable::end_host_busy_delays(Now now, std::size_t& budget) {
 
 // -- what agents say ----------------------------------------------------------------------------
 
-OutcomeReport TaskTable::record(Now now, SessionId id, const std::vector<Outcome>& outcomes) {
+RecordReply TaskTable::record(Now now, SessionId id, const std::vector<TaskReport>& reports) {
   static const Agent kNobody{std::make_shared<const std::string>(), 0, 0, {}, 0, {}};
-  OutcomeReport report;
+  RecordReply reply;
   const Session* session = find_session(id);
-  for (const Outcome& outcome : outcomes) {
-    const Place place = find(outcome.task);
+  for (const TaskReport& report : reports) {
+    const Place place = find(report.task);
     if (!place) {
-      ++report.unknown;
+      ++reply.unknown;
       continue;
     }
     const TaskState state = place.task->state;
     const bool living = state == TaskState::queued || state == TaskState::in_flight;
     const Session* holder =
         state == TaskState::in_flight ? sessions_[place.task->session].get() : nullptr;
-    if (outcome.kind == Outcome::Kind::result) {
+    if (report.kind == TaskReport::Kind::result) {
       // What it does not hold must not make one agent's of two that are for different ones.
       if (!living || (place.binding().copies > 1 && (holder == nullptr || holder->id != id) &&
                       (session == nullptr || !apart_from(place, *session->agent)))) {
-        ++report.duplicate;
+        ++reply.duplicate;
         continue;
       }
       if (holder != nullptr && holder->id != id && holder->connected) {
-        report.cancel.emplace_back(holder->id, outcome.task);
+        reply.cancel.emplace_back(holder->id, report.task);
       }
       const Session* by = session != nullptr ? session : holder;
-      end_done(now, place, outcome, by != nullptr ? *by->agent : kNobody);
-      ++report.recorded;
+      end_done(now, place, report, by != nullptr ? *by->agent : kNobody);
+      ++reply.recorded;
       continue;
     }
     if (holder == nullptr || holder->id != id) {  // nothing of its own to give back
-      ++report.not_held;
+      ++reply.not_held;
       continue;
     }
     place.task->flags |= StoredTask::kCameBack;
-    if (outcome.kind == Outcome::Kind::unsupported) {
+    if (report.kind == TaskReport::Kind::unsupported) {
       add_shun(now, place, id, kNever);
-    } else if (outcome.kind == Outcome::Kind::host_busy) {
+    } else if (report.kind == TaskReport::Kind::host_busy) {
       add_shun(now, place, id, now.steady + kHostBusyDelay);
     }
     requeue(now, place);
-    if (place.task->state == TaskState::queued) ++report.requeued;
+    if (place.task->state == TaskState::queued) ++reply.requeued;
   }
   forget_batches(now);
-  return report;
+  return reply;
 }
 
 std::uint64_t TaskTable::give_back(Now now, SessionId id, const std::vector<TaskId>& tasks) {

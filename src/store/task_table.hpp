@@ -131,7 +131,7 @@ class PROBEKIT_EXPORT TaskTable {
   TaskStore::SessionOpened open_session(NewSession opened);
   Expected<ResumeReply> resume(Now now, const ResumeRequest& request);
   Expected<LeaseReply> lease(Now now, const LeaseRequest& request);
-  OutcomeReport record(Now now, SessionId session, const std::vector<Outcome>& outcomes);
+  RecordReply record(Now now, SessionId session, const std::vector<TaskReport>& reports);
   std::uint64_t give_back(Now now, SessionId session, const std::vector<TaskId>& tasks);
   std::uint64_t lose_session(Now now, const SessionLoss& loss);
   StoreTick tick(Now now);
@@ -331,7 +331,7 @@ class PROBEKIT_EXPORT TaskTable {
 
   // From one state to the next, with the ledger.
   void requeue(Now now, Place place);
-  void end_done(Now now, Place place, const Outcome& outcome, const Agent& agent);
+  void end_done(Now now, Place place, const TaskReport& report, const Agent& agent);
   void end_expired(Now now, Place place, ExpiryReason reason, const std::string& diagnosis);
   void end_cancelled(Now now, Place place);
   void end(Now now, Place place, const TaskEnd& how);

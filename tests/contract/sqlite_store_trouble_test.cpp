@@ -84,15 +84,15 @@ class World {
     for (const Lane& lane : store->lanes()) made.lanes.push_back(lane.id);
     return made;
   }
-  std::vector<Outcome> outcomes(const std::vector<LeasedTask>& tasks) {
-    std::vector<Outcome> made;
+  std::vector<TaskReport> reports(const std::vector<LeasedTask>& tasks) {
+    std::vector<TaskReport> made;
     for (const LeasedTask& task : tasks) {
-      Outcome outcome;
-      outcome.task = task.task;
-      outcome.attempt = task.attempt;
-      outcome.verdict = Verdict::passed;
-      outcome.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
-      made.push_back(std::move(outcome));
+      TaskReport report;
+      report.task = task.task;
+      report.attempt = task.attempt;
+      report.verdict = Verdict::passed;
+      report.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
+      made.push_back(std::move(report));
     }
     return made;
   }
@@ -125,8 +125,8 @@ TEST_CASE("while its disk fails a SQLite store answers for nothing, and goes on 
   const auto token = world.upload();
 
   world.vfs.fail_with(fault);
-  const Later<OutcomeReport> recorded;
-  world.store->record(session, world.outcomes(leased.tasks), recorded.completion());
+  const Later<RecordReply> recorded;
+  world.store->record(session, world.reports(leased.tasks), recorded.completion());
   run_until([&] { return !world.facts().trouble.empty(); });
   CHECK(world.facts().trouble.find(words) != std::string::npos);
   const Later<LeaseReply> lease;

@@ -123,9 +123,9 @@ class Subject {
     for (const Lane& lane : store->lanes()) request.lanes.push_back(lane.id);
     return value_of<LeaseReply>([&](auto done) { store->lease(request, std::move(done)); }).tasks;
   }
-  OutcomeReport record(SessionId session, const std::vector<Outcome>& outcomes) {
-    return value_of<OutcomeReport>(
-        [&](auto done) { store->record(session, outcomes, std::move(done)); });
+  RecordReply record(SessionId session, const std::vector<TaskReport>& reports) {
+    return value_of<RecordReply>(
+        [&](auto done) { store->record(session, reports, std::move(done)); });
   }
   std::uint64_t lose(SessionId session, milliseconds grace) {
     return value_of<std::uint64_t>([&](auto done) {
@@ -181,29 +181,29 @@ class Subject {
   std::shared_ptr<TaskStore> store;
 };
 
-Outcome said(const LeasedTask& task, Outcome::Kind kind, Verdict verdict = Verdict::none) {
-  Outcome outcome;
-  outcome.task = task.task;
-  outcome.attempt = task.attempt;
-  outcome.kind = kind;
-  outcome.verdict = verdict;
-  if (verdict == Verdict::failed) outcome.failure = FailureKind::connect;
-  outcome.duration = 5ms;
-  outcome.phases = {{"dns_us", 2ms}, {"connect_us", 3ms}, {"duration_us", 5ms}};
-  outcome.fields =
+TaskReport said(const LeasedTask& task, TaskReport::Kind kind, Verdict verdict = Verdict::none) {
+  TaskReport report;
+  report.task = task.task;
+  report.attempt = task.attempt;
+  report.kind = kind;
+  report.verdict = verdict;
+  if (verdict == Verdict::failed) report.failure = FailureKind::connect;
+  report.duration = 5ms;
+  report.phases = {{"dns_us", 2ms}, {"connect_us", 3ms}, {"duration_us", 5ms}};
+  report.fields =
       verdict == Verdict::passed
           ? R"("address":"1.2.3.4:80","verdict":"passed","failure":null,"started_at":)"
             R"("2026-01-01T00:00:01.000000Z","duration_us":5000,"suspect":false)"
           : R"("verdict":"failed","failure":{"kind":"connect","message":"x"},"started_at":)"
             R"("2026-01-01T00:00:01.000000Z","duration_us":5000,"suspect":false)";
-  return outcome;
+  return report;
 }
 
-Outcome passed(const LeasedTask& task) {
-  return said(task, Outcome::Kind::result, Verdict::passed);
+TaskReport passed(const LeasedTask& task) {
+  return said(task, TaskReport::Kind::result, Verdict::passed);
 }
-Outcome failed(const LeasedTask& task) {
-  return said(task, Outcome::Kind::result, Verdict::failed);
+TaskReport failed(const LeasedTask& task) {
+  return said(task, TaskReport::Kind::result, Verdict::failed);
 }
 
 bool has(const std::string& text, const std::string& part) {
@@ -362,7 +362,7 @@ void check_leases(const MakeStore& make) {
     CHECK(value_of<std::uint64_t>([&](auto done) {
             subject.store->give_back(session, {tasks[1].task}, std::move(done));
           }) == 1);
-    CHECK(subject.record(session, {said(tasks[0], Outcome::Kind::returned)}).requeued == 1);
+    CHECK(subject.record(session, {said(tasks[0], TaskReport::Kind::returned)}).requeued == 1);
     run_until([&] { return !subject.listener.take_lanes().empty(); });
     const auto again = subject.lease(session, 9);
     CHECK(targets_of(again) == many("u", 4));
@@ -373,8 +373,8 @@ void check_leases(const MakeStore& make) {
     subject.import(many("u", 2));
     const SessionId a = subject.session("a");
     const auto tasks = subject.lease(a, 2);
-    subject.record(
-        a, {said(tasks[0], Outcome::Kind::unsupported), said(tasks[1], Outcome::Kind::host_busy)});
+    subject.record(a, {said(tasks[0], TaskReport::Kind::unsupported),
+                       said(tasks[1], TaskReport::Kind::host_busy)});
     CHECK(subject.lease(a, 9).empty());
     subject.clock->advance(1s);
     subject.tick();
@@ -618,12 +618,12 @@ void check_records(const MakeStore& make) {
     const SessionId other = subject.session("b");
     REQUIRE(subject.lease(other, 1).size() == 1);
     const SessionId second = subject.session("a");
-    const auto reply = subject.resume(first, second, tasks);
-    CHECK(reply.wanted.empty());
-    CHECK(reply.elsewhere == std::vector<TaskId>{tasks[0].task});
-    const auto report = subject.record(second, {passed(tasks[0])});
-    CHECK(report.recorded == 1);
-    CHECK(report.cancel == std::vector<std::pair<SessionId, TaskId>>{{other, tasks[0].task}});
+    const auto resumed = subject.resume(first, second, tasks);
+    CHECK(resumed.wanted.empty());
+    CHECK(resumed.elsewhere == std::vector<TaskId>{tasks[0].task});
+    const auto recorded = subject.record(second, {passed(tasks[0])});
+    CHECK(recorded.recorded == 1);
+    CHECK(recorded.cancel == std::vector<std::pair<SessionId, TaskId>>{{other, tasks[0].task}});
     CHECK(subject.record(other, {failed(tasks[0])}).duplicate == 1);
     CHECK(subject.lines(batch).size() == 1);
     CHECK(subject.ledger(batch).passed == 1);
@@ -666,7 +666,7 @@ void check_records(const MakeStore& make) {
     CHECK(view.info.ledger.in_flight == 3);
     run_until([&] { return subject.listener.take_due(); });
     CHECK(subject.tick().cancel.size() == 3);
-    subject.record(session, {passed(tasks[0]), said(tasks[1], Outcome::Kind::cancelled)});
+    subject.record(session, {passed(tasks[0]), said(tasks[1], TaskReport::Kind::cancelled)});
     CHECK(subject.ledger(batch).done == 1);
     CHECK(subject.ledger(batch).cancelled == 2);
     CHECK(subject.batch(batch)->info.state == BatchState::running);

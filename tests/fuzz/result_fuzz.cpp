@@ -28,7 +28,7 @@ protocol::Results::Item item_of(std::string_view result) {
   return item;
 }
 
-std::string line_of(const Outcome& outcome) {
+std::string line_of(const TaskReport& report) {
   ProbeOptions options;
   options.kind = "http";
   options.labels = {{"a", "1"}};
@@ -38,7 +38,7 @@ std::string line_of(const Outcome& outcome) {
   line.target = "http://example.com/";
   line.agent = "here";
   line.options = &options;
-  line.fields = outcome.fields;
+  line.fields = report.fields;
   std::string out;
   store::append_result_line(out, line);
   return out;
@@ -47,24 +47,24 @@ std::string line_of(const Outcome& outcome) {
 /// Returns whether the result was usable.
 bool check_intake(std::string_view text) {
   ResultIntake intake;
-  const Outcome outcome = intake.convert(item_of(text), kOffset, kNow);
-  require(outcome.kind == Outcome::Kind::result, "a result is one");
-  require(outcome.verdict != Verdict::none, "a result has a verdict");
-  require((outcome.verdict == Verdict::failed) == outcome.failure.has_value(),
+  const TaskReport report = intake.convert(item_of(text), kOffset, kNow);
+  require(report.kind == TaskReport::Kind::result, "a result is one");
+  require(report.verdict != Verdict::none, "a result has a verdict");
+  require((report.verdict == Verdict::failed) == report.failure.has_value(),
           "what failed says how");
-  require(outcome.phases.size() <= kPhasesMax + 1, "phases are bounded");
-  require(outcome.duration.count() >= 0 && outcome.duration <= kResultDurationMax,
+  require(report.phases.size() <= kPhasesMax + 1, "phases are bounded");
+  require(report.duration.count() >= 0 && report.duration <= kResultDurationMax,
           "a duration has a range");
-  require(is_valid_utf8(outcome.fields), "what is stored is UTF-8");
+  require(is_valid_utf8(report.fields), "what is stored is UTF-8");
 
-  const std::string line = line_of(outcome);
+  const std::string line = line_of(report);
   require(line.find('\n') == line.size() - 1 && line.find('\r') == std::string::npos,
           "a line is one line");
   const auto read = parse_result_line(std::string_view(line).substr(0, line.size() - 1));
   require(read.has_value(), "a line that a master stores can be read");
-  require(read->verdict == outcome.verdict && read->state == TaskState::done &&
-              read->duration == outcome.duration && read->task == "t-1-2" &&
-              read->labels.size() == 1 && read->phases.size() + 1 == outcome.phases.size(),
+  require(read->verdict == report.verdict && read->state == TaskState::done &&
+              read->duration == report.duration && read->task == "t-1-2" &&
+              read->labels.size() == 1 && read->phases.size() + 1 == report.phases.size(),
           "a line says what was taken");
   return intake.malformed() == 0;
 }

@@ -1021,17 +1021,16 @@ TEST_CASE("a line that cannot be read is one result, and the others follow", "[m
   const auto leased =
       test::value_of<LeaseReply>([&](auto done) { store.lease(request, std::move(done)); });
   REQUIRE(leased.tasks.size() == 3);
-  std::vector<Outcome> outcomes;
+  std::vector<TaskReport> reports;
   for (const LeasedTask& task : leased.tasks) {
-    Outcome& outcome = outcomes.emplace_back();
-    outcome.task = task.task;
-    outcome.verdict = Verdict::passed;
-    outcome.fields = R"("verdict":"passed","failure":null,"started_at":"2026-01-01T00:00:00.000Z",)"
-                     R"("duration_us":1,"suspect":false)";
+    TaskReport& report = reports.emplace_back();
+    report.task = task.task;
+    report.verdict = Verdict::passed;
+    report.fields = R"("verdict":"passed","failure":null,"started_at":"2026-01-01T00:00:00.000Z",)"
+                    R"("duration_us":1,"suspect":false)";
   }
-  outcomes[1].fields.replace(outcomes[1].fields.find("2026-01"), 7, "someday");
-  test::value_of<OutcomeReport>(
-      [&](auto done) { store.record(session, outcomes, std::move(done)); });
+  reports[1].fields.replace(reports[1].fields.find("2026-01"), 7, "someday");
+  test::value_of<RecordReply>([&](auto done) { store.record(session, reports, std::move(done)); });
   std::vector<TaskResult> lines;
   ResultRange results = batch.results();
   for (const TaskResult& line : results) lines.push_back(line);

@@ -105,8 +105,9 @@ class Stress {
   }
 
   SessionId open(const std::string& name) {
-    return value_of<TaskStore::SessionOpened>(
-               [&](auto done) { store_->open_session({name, {}, {"http"}}, std::move(done)); })
+    return value_of<TaskStore::SessionOpened>([&](auto done) {
+             store_->open_session({name, {}, {"http"}}, std::move(done));
+           })
         .session;
   }
 
@@ -135,31 +136,31 @@ class Stress {
         }
         const auto reply =
             value_of<ResumeReply>([&](auto done) { store_->resume(resume, std::move(done)); });
-        std::vector<Outcome> outcomes;
-        for (const TaskId id : reply.wanted) outcomes.push_back(result(id));
-        record(session, std::move(outcomes));
+        std::vector<TaskReport> reports;
+        for (const TaskId id : reply.wanted) reports.push_back(result(id));
+        record(session, std::move(reports));
         continue;
       }
-      std::vector<Outcome> outcomes;
+      std::vector<TaskReport> reports;
       for (const LeasedTask& task : tasks) {
-        outcomes.push_back(result(task.task));
-        if (outcomes.size() % 16 == 0) outcomes.back().kind = Outcome::Kind::returned;
+        reports.push_back(result(task.task));
+        if (reports.size() % 16 == 0) reports.back().kind = TaskReport::Kind::returned;
       }
-      record(session, std::move(outcomes));
+      record(session, std::move(reports));
     }
   }
 
-  static Outcome result(TaskId task) {
-    Outcome outcome;
-    outcome.task = task;
-    outcome.verdict = Verdict::passed;
-    outcome.fields = R"("verdict":"passed","failure":null,"started_at":"x","suspect":false)";
-    return outcome;
+  static TaskReport result(TaskId task) {
+    TaskReport report;
+    report.task = task;
+    report.verdict = Verdict::passed;
+    report.fields = R"("verdict":"passed","failure":null,"started_at":"x","suspect":false)";
+    return report;
   }
 
-  void record(SessionId session, std::vector<Outcome> outcomes) {
-    recorded_ += value_of<OutcomeReport>([&](auto done) {
-                   store_->record(session, std::move(outcomes), std::move(done));
+  void record(SessionId session, std::vector<TaskReport> reports) {
+    recorded_ += value_of<RecordReply>([&](auto done) {
+                   store_->record(session, std::move(reports), std::move(done));
                  }).recorded;
   }
 

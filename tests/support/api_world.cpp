@@ -25,22 +25,22 @@ std::size_t StoreWorker::work(std::size_t count, const std::string& more) {
   request.count = count;
   const auto leased = value_of<LeaseReply>(
       [&](Completion<LeaseReply> done) { store_.lease(request, std::move(done)); });
-  std::vector<Outcome> outcomes;
+  std::vector<TaskReport> reports;
   for (const LeasedTask& task : leased.tasks) {
-    Outcome outcome;
-    outcome.task = task.task;
-    outcome.attempt = task.attempt;
+    TaskReport report;
+    report.task = task.task;
+    report.attempt = task.attempt;
     const bool fails = done_++ % 3 == 2;
-    outcome.verdict = fails ? Verdict::failed : Verdict::passed;
-    if (fails) outcome.failure = FailureKind::connect;
-    outcome.phases = {{"connect_us", std::chrono::microseconds(100)}};
-    outcome.fields = "\"verdict\":\"" + std::string(to_string(outcome.verdict)) + "\"," + more +
-                     "\"started_at\":\"2026-01-01T00:00:00.000000Z\",\"suspect\":false";
-    outcomes.push_back(std::move(outcome));
+    report.verdict = fails ? Verdict::failed : Verdict::passed;
+    if (fails) report.failure = FailureKind::connect;
+    report.phases = {{"connect_us", std::chrono::microseconds(100)}};
+    report.fields = "\"verdict\":\"" + std::string(to_string(report.verdict)) + "\"," + more +
+                    "\"started_at\":\"2026-01-01T00:00:00.000000Z\",\"suspect\":false";
+    reports.push_back(std::move(report));
   }
-  value_of<OutcomeReport>(
-      [&](Completion<OutcomeReport> done) { store_.record(session_, outcomes, std::move(done)); });
-  return outcomes.size();
+  value_of<RecordReply>(
+      [&](Completion<RecordReply> done) { store_.record(session_, reports, std::move(done)); });
+  return reports.size();
 }
 
 World::World(HttpApiOptions options, StoreOptions store_options, MasterOptions master_options)

@@ -157,11 +157,11 @@ void StallingStore::lease(LeaseRequest request, Completion<LeaseReply> done) {
   gate_->pass(&Gate::calls_held, [store = store_, request = std::move(request),
                                   done = gated(std::move(done))] { store->lease(request, done); });
 }
-void StallingStore::record(SessionId session, std::vector<Outcome> outcomes,
-                           Completion<OutcomeReport> done) {
+void StallingStore::record(SessionId session, std::vector<TaskReport> reports,
+                           Completion<RecordReply> done) {
   gate_->pass(&Gate::calls_held,
-              [store = store_, session, outcomes = std::move(outcomes),
-               done = gated(std::move(done))] { store->record(session, outcomes, done); });
+              [store = store_, session, reports = std::move(reports),
+               done = gated(std::move(done))] { store->record(session, reports, done); });
 }
 void StallingStore::give_back(SessionId session, std::vector<TaskId> tasks,
                               Completion<std::uint64_t> done) {

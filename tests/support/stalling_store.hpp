@@ -49,8 +49,8 @@ class StallingStore final : public TaskStore {
   void open_session(NewSession session, Completion<SessionOpened> done) override;
   void resume(ResumeRequest request, Completion<ResumeReply> done) override;
   void lease(LeaseRequest request, Completion<LeaseReply> done) override;
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override;
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override;
   void give_back(SessionId session, std::vector<TaskId> tasks,
                  Completion<std::uint64_t> done) override;
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override;

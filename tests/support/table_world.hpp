@@ -54,23 +54,23 @@ inline std::shared_ptr<const Selector> named(std::vector<std::string> names) {
   return chosen(Selector::Kind::names, 1, {}, std::move(names));
 }
 
-inline Outcome outcome(const LeasedTask& task, Outcome::Kind kind) {
-  Outcome made;
+inline TaskReport report(const LeasedTask& task, TaskReport::Kind kind) {
+  TaskReport made;
   made.task = task.task;
   made.attempt = task.attempt;
   made.kind = kind;
   return made;
 }
 
-inline Outcome passed(const LeasedTask& task) {
-  Outcome made = outcome(task, Outcome::Kind::result);
+inline TaskReport passed(const LeasedTask& task) {
+  TaskReport made = report(task, TaskReport::Kind::result);
   made.verdict = Verdict::passed;
   made.fields = R"("verdict":"passed","failure":null,"started_at":"x","suspect":false)";
   return made;
 }
 
-inline Outcome failed(const LeasedTask& task, FailureKind kind) {
-  Outcome made = passed(task);
+inline TaskReport failed(const LeasedTask& task, FailureKind kind) {
+  TaskReport made = passed(task);
   made.verdict = Verdict::failed;
   made.failure = kind;
   made.fields = R"("verdict":"failed","failure":{},"started_at":"x","suspect":false)";
@@ -140,10 +140,10 @@ class World {
     check();
     return reply->tasks;
   }
-  OutcomeReport record(SessionId session, const std::vector<Outcome>& outcomes) {
-    auto report = table.record(now, session, outcomes);
+  RecordReply record(SessionId session, const std::vector<TaskReport>& reports) {
+    auto reply = table.record(now, session, reports);
     check();
-    return report;
+    return reply;
   }
   void lose(SessionId session, milliseconds grace = 30s) {
     table.lose_session(now, {session, grace});

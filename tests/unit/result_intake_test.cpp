@@ -20,7 +20,7 @@ using std::chrono::microseconds;
 // 2026-01-02T03:04:05.678901Z
 const SystemTime kNow{microseconds{1'767'323'045'678'901}};
 
-Outcome convert(ResultIntake& intake, std::string text, microseconds offset = microseconds{0}) {
+TaskReport convert(ResultIntake& intake, std::string text, microseconds offset = microseconds{0}) {
   protocol::Results::Item item;
   item.task = TaskId::of(BatchId{3}, 7);
   item.attempt = 2;
@@ -28,7 +28,7 @@ Outcome convert(ResultIntake& intake, std::string text, microseconds offset = mi
   return intake.convert(std::move(item), offset, kNow);
 }
 
-Outcome convert(std::string text, microseconds offset = microseconds{0}) {
+TaskReport convert(std::string text, microseconds offset = microseconds{0}) {
   ResultIntake intake;
   return convert(intake, std::move(text), offset);
 }
@@ -40,51 +40,51 @@ constexpr const char* kPassed =
     R"("http":{"status":200,"hops":[{"url":"http://a/"}]},"suspect":false})";
 
 TEST_CASE("a passed result becomes a line's fields, in the master's time", "[intake]") {
-  const Outcome outcome = convert(kPassed, std::chrono::seconds{2});
-  CHECK(outcome.kind == Outcome::Kind::result);
-  CHECK(outcome.task == TaskId::of(BatchId{3}, 7));
-  CHECK(outcome.attempt == 2);
-  CHECK(outcome.verdict == Verdict::passed);
-  CHECK_FALSE(outcome.failure);
-  CHECK(outcome.duration == microseconds{1500});
-  REQUIRE(outcome.phases.size() == 3);
-  CHECK(outcome.phases[0].name == "connect_us");
-  CHECK(outcome.phases[2].name == "duration_us");
-  CHECK(outcome.phases[2].duration == microseconds{1500});
-  CHECK(outcome.fields == R"("address":"127.0.0.1:80","verdict":"passed","failure":null,)"
-                          R"("started_at":"2026-01-02T03:04:07.678901Z","duration_us":1500,)"
-                          R"("phases":{"connect_us":500,"send_us":1000},)"
-                          R"("http":{"status":200,"hops":[{"url":"http://a/"}]},"suspect":false)");
+  const TaskReport report = convert(kPassed, std::chrono::seconds{2});
+  CHECK(report.kind == TaskReport::Kind::result);
+  CHECK(report.task == TaskId::of(BatchId{3}, 7));
+  CHECK(report.attempt == 2);
+  CHECK(report.verdict == Verdict::passed);
+  CHECK_FALSE(report.failure);
+  CHECK(report.duration == microseconds{1500});
+  REQUIRE(report.phases.size() == 3);
+  CHECK(report.phases[0].name == "connect_us");
+  CHECK(report.phases[2].name == "duration_us");
+  CHECK(report.phases[2].duration == microseconds{1500});
+  CHECK(report.fields == R"("address":"127.0.0.1:80","verdict":"passed","failure":null,)"
+                         R"("started_at":"2026-01-02T03:04:07.678901Z","duration_us":1500,)"
+                         R"("phases":{"connect_us":500,"send_us":1000},)"
+                         R"("http":{"status":200,"hops":[{"url":"http://a/"}]},"suspect":false)");
 }
 
 TEST_CASE("a failed result keeps its kind and its message", "[intake]") {
-  const Outcome outcome =
+  const TaskReport report =
       convert(R"({"verdict":"failed","failure":{"kind":"timeout","message":"in \"connect\""},)"
               R"("started_at_us":1767323045678901,"duration_us":9,"suspect":true})");
-  CHECK(outcome.verdict == Verdict::failed);
-  REQUIRE(outcome.failure);
-  CHECK(*outcome.failure == FailureKind::timeout);
-  CHECK(outcome.fields ==
+  CHECK(report.verdict == Verdict::failed);
+  REQUIRE(report.failure);
+  CHECK(*report.failure == FailureKind::timeout);
+  CHECK(report.fields ==
         R"("verdict":"failed","failure":{"kind":"timeout","message":"in \"connect\""},)"
         R"("started_at":"2026-01-02T03:04:05.678901Z","duration_us":9,"suspect":true)");
 }
 
 TEST_CASE("sections of other kinds are passed on", "[intake]") {
-  const Outcome outcome =
+  const TaskReport report =
       convert(R"({"ping":{"ttl":64},"hops":3,"verdict":"passed","failure":null,)"
               R"("started_at_us":1767323045678901,"duration_us":9})");
-  CHECK(outcome.fields ==
+  CHECK(report.fields ==
         R"("verdict":"passed","failure":null,"started_at":"2026-01-02T03:04:05.678901Z",)"
         R"("duration_us":9,"ping":{"ttl":64},"hops":3,"suspect":false)");
 }
 
 TEST_CASE("a line stays one line", "[intake]") {
-  const Outcome outcome = convert(
+  const TaskReport report = convert(
       "{\r\n\"verdict\":\"passed\",\n\"failure\":null,\"started_at_us\":1767323045678901,"
       "\"duration_us\":9,\"http\":{\n\"status\":\r200}}");
-  CHECK(outcome.verdict == Verdict::passed);
-  CHECK(outcome.fields.find_first_of("\r\n") == std::string::npos);
-  CHECK(outcome.fields.find(R"("http":{ "status": 200})") != std::string::npos);
+  CHECK(report.verdict == Verdict::passed);
+  CHECK(report.fields.find_first_of("\r\n") == std::string::npos);
+  CHECK(report.fields.find(R"("http":{ "status": 200})") != std::string::npos);
 }
 
 TEST_CASE("an unusable result ends its task as failed, internal", "[intake]") {
@@ -126,21 +126,20 @@ TEST_CASE("an unusable result ends its task as failed, internal", "[intake]") {
   ResultIntake intake;
   for (const std::string& text : cases) {
     INFO(text.substr(0, 200));
-    const Outcome outcome = convert(intake, text);
-    CHECK(outcome.kind == Outcome::Kind::result);
-    CHECK(outcome.verdict == Verdict::failed);
-    REQUIRE(outcome.failure);
-    CHECK(*outcome.failure == FailureKind::internal);
-    CHECK(outcome.fields.find("agent sent an unusable result: ") != std::string::npos);
-    CHECK(outcome.fields.find(R"("started_at":"2026-01-02T03:04:05.678901Z")") !=
-          std::string::npos);
+    const TaskReport report = convert(intake, text);
+    CHECK(report.kind == TaskReport::Kind::result);
+    CHECK(report.verdict == Verdict::failed);
+    REQUIRE(report.failure);
+    CHECK(*report.failure == FailureKind::internal);
+    CHECK(report.fields.find("agent sent an unusable result: ") != std::string::npos);
+    CHECK(report.fields.find(R"("started_at":"2026-01-02T03:04:05.678901Z")") != std::string::npos);
   }
   CHECK(intake.malformed() == std::size(cases));
   CHECK(convert(intake, kPassed).verdict == Verdict::passed);
 }
 
-std::string line_of(const Outcome& outcome) {
-  return R"({"state":"done","task":"t",)" + outcome.fields + '}';
+std::string line_of(const TaskReport& report) {
+  return R"({"state":"done","task":"t",)" + report.fields + '}';
 }
 
 TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]") {
@@ -194,10 +193,10 @@ TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]
     INFO(members);
     const std::string text = result_with(members);
     CHECK_FALSE(parse_result_line(R"({"state":"done",)" + text.substr(1)));
-    const Outcome outcome = convert(intake, text);
-    REQUIRE(outcome.failure);
-    CHECK(*outcome.failure == FailureKind::internal);
-    CHECK(parse_result_line(line_of(outcome)));
+    const TaskReport report = convert(intake, text);
+    REQUIRE(report.failure);
+    CHECK(*report.failure == FailureKind::internal);
+    CHECK(parse_result_line(line_of(report)));
   }
   CHECK(intake.malformed() == std::size(refused));
 
@@ -214,9 +213,9 @@ TEST_CASE("what is passed on as text is what a reader of lines takes", "[intake]
   };
   for (const std::string& members : taken) {
     INFO(members);
-    const Outcome outcome = convert(intake, result_with(members));
-    CHECK(outcome.verdict == Verdict::passed);
-    const auto read = parse_result_line(line_of(outcome));
+    const TaskReport report = convert(intake, result_with(members));
+    CHECK(report.verdict == Verdict::passed);
+    const auto read = parse_result_line(line_of(report));
     if (!read) FAIL(read.error().message());
   }
   CHECK(intake.malformed() == std::size(refused));
@@ -228,11 +227,11 @@ TEST_CASE("no section has the name of a member that is the master's to say", "[i
         "scheduled_at", "reason", "started_at", "labels", "diagnosis", "count", "first", "last"}) {
     INFO(name);
     ResultIntake intake;
-    const Outcome outcome =
+    const TaskReport report =
         convert(intake, R"({"verdict":"passed","started_at_us":1,"duration_us":1,")" +
                             std::string{name} + R"(":{}})");
     CHECK(intake.malformed() == 1);
-    CHECK(outcome.failure == FailureKind::internal);
+    CHECK(report.failure == FailureKind::internal);
   }
 }
 
@@ -316,33 +315,33 @@ TEST_CASE("whatever a plugged-in prober answers, a passed probe passes through a
     expected = R"("hops":[{"url":"u","status":200,"address":"a"}])";
   }
   ResultIntake intake;
-  const Outcome outcome = convert(intake, encoded(result));
-  INFO(outcome.fields);
+  const TaskReport report = convert(intake, encoded(result));
+  INFO(report.fields);
   CHECK(intake.malformed() == 0);
-  CHECK(outcome.verdict == Verdict::passed);
-  CHECK(outcome.fields.find(expected) != std::string::npos);
-  CHECK(parse_result_line(line_of(outcome)));
+  CHECK(report.verdict == Verdict::passed);
+  CHECK(report.fields.find(expected) != std::string::npos);
+  CHECK(parse_result_line(line_of(report)));
 }
 
 TEST_CASE("every way of returning a task has its meaning", "[intake]") {
-  const std::pair<Returned, Outcome::Kind> cases[] = {
-      {Returned::overdrawn, Outcome::Kind::returned},
-      {Returned::draining, Outcome::Kind::returned},
-      {Returned::expired, Outcome::Kind::returned},
-      {Returned::unwanted, Outcome::Kind::returned},
-      {Returned::cancelled, Outcome::Kind::cancelled},
-      {Returned::unsupported, Outcome::Kind::unsupported},
-      {Returned::host_busy, Outcome::Kind::host_busy},
+  const std::pair<Returned, TaskReport::Kind> cases[] = {
+      {Returned::overdrawn, TaskReport::Kind::returned},
+      {Returned::draining, TaskReport::Kind::returned},
+      {Returned::expired, TaskReport::Kind::returned},
+      {Returned::unwanted, TaskReport::Kind::returned},
+      {Returned::cancelled, TaskReport::Kind::cancelled},
+      {Returned::unsupported, TaskReport::Kind::unsupported},
+      {Returned::host_busy, TaskReport::Kind::host_busy},
   };
   ResultIntake intake;
   for (const auto& [returned, kind] : cases) {
     protocol::Results::Item item;
     item.task = TaskId{5};
     item.returned = returned;
-    const Outcome outcome = intake.convert(std::move(item), microseconds{0}, kNow);
-    CHECK(outcome.kind == kind);
-    CHECK(outcome.task == TaskId{5});
-    CHECK(outcome.fields.empty());
+    const TaskReport report = intake.convert(std::move(item), microseconds{0}, kNow);
+    CHECK(report.kind == kind);
+    CHECK(report.task == TaskId{5});
+    CHECK(report.fields.empty());
   }
   CHECK(intake.malformed() == 0);
 }

@@ -167,28 +167,27 @@ class Twins {
   void record() {
     const auto session = any_session();
     if (session == 0) return;
-    std::vector<Outcome> outcomes;
+    std::vector<TaskReport> reports;
     for (std::size_t left = below(15); left > 0 && !held_[session].empty(); --left) {
       const auto [task, attempt] = held_[session].back();
       held_[session].pop_back();
-      Outcome outcome;
-      outcome.task = task;
-      outcome.attempt = attempt;
+      TaskReport report;
+      report.task = task;
+      report.attempt = attempt;
       if (below(6) == 0) {
-        outcome.kind = static_cast<Outcome::Kind>(1 + below(4));
+        report.kind = static_cast<TaskReport::Kind>(1 + below(4));
       } else {
-        outcome.verdict = below(3) == 0 ? Verdict::failed : Verdict::passed;
-        if (outcome.verdict == Verdict::failed) outcome.failure = FailureKind::connect;
-        outcome.duration = std::chrono::microseconds(100 + below(1000));
-        outcome.phases = {{"connect_us", std::chrono::microseconds(below(100))},
-                          {"own_us", std::chrono::microseconds(below(100))}};
-        outcome.fields = "\"address\":\"1.2.3.4:80\",\"verdict\":\"passed\",\"n\":" +
-                         std::to_string(below(1000)) + ",\"started_at\":\"x\",\"suspect\":false";
+        report.verdict = below(3) == 0 ? Verdict::failed : Verdict::passed;
+        if (report.verdict == Verdict::failed) report.failure = FailureKind::connect;
+        report.duration = std::chrono::microseconds(100 + below(1000));
+        report.phases = {{"connect_us", std::chrono::microseconds(below(100))},
+                         {"own_us", std::chrono::microseconds(below(100))}};
+        report.fields = "\"address\":\"1.2.3.4:80\",\"verdict\":\"passed\",\"n\":" +
+                        std::to_string(below(1000)) + ",\"started_at\":\"x\",\"suspect\":false";
       }
-      outcomes.push_back(std::move(outcome));
+      reports.push_back(std::move(report));
     }
-    const auto said =
-        both([&](TaskTable& table) { return table.record(now(), session, outcomes); });
+    const auto said = both([&](TaskTable& table) { return table.record(now(), session, reports); });
     CHECK(said.first.recorded == said.second.recorded);
     CHECK(said.first.duplicate == said.second.duplicate);
     CHECK(said.first.unknown == said.second.unknown);
@@ -462,19 +461,19 @@ TEST_CASE("after it is opened again a SQLite store goes on to one line a task", 
       for (const SessionId session : sessions) {
         LeaseRequest request{session, {}, 7};
         for (const Lane& lane : table.lanes()) request.lanes.push_back(lane.id);
-        std::vector<Outcome> outcomes;
+        std::vector<TaskReport> reports;
         const auto leased = table.lease(twins.now(), request);
         REQUIRE(leased);
         for (const LeasedTask& task : leased->tasks) {
           CHECK_FALSE(task.target.empty());
-          Outcome outcome;
-          outcome.task = task.task;
-          outcome.attempt = task.attempt;
-          outcome.verdict = Verdict::passed;
-          outcome.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
-          if (twins.below(4) != 0) outcomes.push_back(std::move(outcome));
+          TaskReport report;
+          report.task = task.task;
+          report.attempt = task.attempt;
+          report.verdict = Verdict::passed;
+          report.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
+          if (twins.below(4) != 0) reports.push_back(std::move(report));
         }
-        table.record(twins.now(), session, outcomes);
+        table.record(twins.now(), session, reports);
       }
       twins.clock().advance(500ms);
       table.tick(twins.now());

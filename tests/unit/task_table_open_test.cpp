@@ -37,9 +37,9 @@ void add(World& world, BatchId batch, int targets, const std::string& prefix,
 
 void pass_all(World& world, SessionId session) {
   for (auto tasks = world.lease(session, 100); !tasks.empty(); tasks = world.lease(session, 100)) {
-    std::vector<Outcome> outcomes;
-    for (const LeasedTask& task : tasks) outcomes.push_back(passed(task));
-    world.record(session, outcomes);
+    std::vector<TaskReport> reports;
+    for (const LeasedTask& task : tasks) reports.push_back(passed(task));
+    world.record(session, reports);
   }
 }
 

@@ -351,24 +351,24 @@ class Witness {
     for (const Lane& lane : world_.table.lanes()) request.lanes.push_back(lane.id);
     const auto reply = world_.table.lease(world_.now, request);
     REQUIRE(reply);
-    std::vector<Outcome> outcomes;
+    std::vector<TaskReport> reports;
     for (const LeasedTask& task : reply->tasks) {
       REQUIRE(task.left >= task.options->timeout + 1s);
       switch (below(10)) {
         case 0:
           break;  // it keeps it, until it is lost or the deadline comes
         case 1:
-          outcomes.push_back(outcome(task, Outcome::Kind::host_busy));
+          reports.push_back(report(task, TaskReport::Kind::host_busy));
           break;
         case 2:
-          outcomes.push_back(outcome(task, Outcome::Kind::unsupported));
+          reports.push_back(report(task, TaskReport::Kind::unsupported));
           break;
         default:
-          outcomes.push_back(below(2) == 0 ? passed(task) : failed(task, FailureKind::connect));
+          reports.push_back(below(2) == 0 ? passed(task) : failed(task, FailureKind::connect));
           break;
       }
     }
-    done_ += world_.table.record(world_.now, session, outcomes).recorded;
+    done_ += world_.table.record(world_.now, session, reports).recorded;
   }
 
   void import() {

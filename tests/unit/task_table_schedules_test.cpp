@@ -61,9 +61,9 @@ std::vector<std::string> lines_of(World& world, const std::string& name) {
 }
 
 void work(World& world, SessionId session) {
-  std::vector<Outcome> outcomes;
-  for (const LeasedTask& task : world.lease(session, 1000)) outcomes.push_back(passed(task));
-  world.record(session, outcomes);
+  std::vector<TaskReport> reports;
+  for (const LeasedTask& task : world.lease(session, 1000)) reports.push_back(passed(task));
+  world.record(session, reports);
 }
 
 /// Ticks when the table asks for it, and lets the session work, if one is given.
@@ -195,9 +195,9 @@ TEST_CASE("a change keeps the run in hand, the lines and the times of what stays
   CHECK_FALSE(again->created);
   CHECK(again->view.updated_at > again->view.created_at);
   CHECK(again->view.next_at <= next);
-  std::vector<Outcome> outcomes;
-  for (const LeasedTask& task : held) outcomes.push_back(passed(task));
-  CHECK(world.record(a, outcomes).recorded == held.size());
+  std::vector<TaskReport> reports;
+  for (const LeasedTask& task : held) reports.push_back(passed(task));
+  CHECK(world.record(a, reports).recorded == held.size());
   pass_time(world, 40s, a);
   std::map<std::string, std::set<std::string>> phases;  // of the due times in their interval
   for (const std::string& line : lines_of(world, "web")) {

@@ -34,9 +34,9 @@ BatchId import(World& world, int targets, const std::shared_ptr<const Selector>&
 }
 
 void pass(World& world, SessionId session, const std::vector<LeasedTask>& tasks) {
-  std::vector<Outcome> outcomes;
-  for (const LeasedTask& task : tasks) outcomes.push_back(passed(task));
-  CHECK(world.record(session, outcomes).recorded == tasks.size());
+  std::vector<TaskReport> reports;
+  for (const LeasedTask& task : tasks) reports.push_back(passed(task));
+  CHECK(world.record(session, reports).recorded == tasks.size());
 }
 
 /// Agents of the lines of each target.
@@ -117,7 +117,7 @@ TEST_CASE("a copy that comes back may go to the agent that gave it back", "[stor
   const auto tasks = world.lease(a, 10);
   REQUIRE(tasks.size() == 1);
   CHECK(world.lease(a, 10).empty());
-  world.record(a, {outcome(tasks[0], Outcome::Kind::returned)});
+  world.record(a, {report(tasks[0], TaskReport::Kind::returned)});
   CHECK(world.lease(a, 10).size() == 1);
   CHECK(world.lease(a, 10).empty());
 }
@@ -188,9 +188,9 @@ TEST_CASE("a late result of a lost copy does not make one agent's of two", "[sto
   const auto other = world.lease(again, 1);
   REQUIRE(other.size() == 1);
   REQUIRE(other[0].task != lost[0].task);
-  const OutcomeReport report = world.record(again, {passed(lost[0])});
-  CHECK(report.duplicate == 1);
-  CHECK(report.recorded == 0);
+  const RecordReply reply = world.record(again, {passed(lost[0])});
+  CHECK(reply.duplicate == 1);
+  CHECK(reply.recorded == 0);
   pass(world, again, other);
   pass(world, b, taken);
   CHECK(world.ledger(batch).done == 2);

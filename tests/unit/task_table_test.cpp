@@ -86,9 +86,9 @@ TEST_CASE("lines of batches that do not end are bounded too", "[store][upload]")
       break;
     }
     accepted += world.ledger(world.commit(upload)).accepted;
-    std::vector<Outcome> outcomes;
-    for (const LeasedTask& task : world.lease(session, 10)) outcomes.push_back(passed(task));
-    world.record(session, outcomes);
+    std::vector<TaskReport> reports;
+    for (const LeasedTask& task : world.lease(session, 10)) reports.push_back(passed(task));
+    world.record(session, reports);
   }
   CHECK(accepted == 15);  // 12 lines, 3 tasks that have not ended
   const auto upload = world.open();
@@ -413,7 +413,7 @@ TEST_CASE("after attempts_max agents lost with it in hand a task expires", "[sto
     REQUIRE(tasks.size() == 1);
     CHECK(tasks[0].attempt == attempt);
     // What comes back does not count.
-    world.record(session, {outcome(tasks[0], Outcome::Kind::returned)});
+    world.record(session, {report(tasks[0], TaskReport::Kind::returned)});
     REQUIRE(world.lease(session, 1).at(0).attempt == attempt);
     world.lose(session, 0ms);
   }
@@ -502,12 +502,12 @@ TEST_CASE("a held task that another has in hand is elsewhere, and the first resu
   const SessionId other = world.session("b");
   REQUIRE(world.lease(other, 1).size() == 1);
   const SessionId second = world.session("a");
-  const auto reply = world.resume(first, second, tasks);
-  CHECK(reply.wanted.empty());
-  CHECK(reply.elsewhere == std::vector<TaskId>{tasks[0].task});
-  const auto report = world.record(second, {passed(tasks[0])});
-  CHECK(report.recorded == 1);
-  CHECK(report.cancel == std::vector<std::pair<SessionId, TaskId>>{{other, tasks[0].task}});
+  const auto resumed = world.resume(first, second, tasks);
+  CHECK(resumed.wanted.empty());
+  CHECK(resumed.elsewhere == std::vector<TaskId>{tasks[0].task});
+  const auto recorded = world.record(second, {passed(tasks[0])});
+  CHECK(recorded.recorded == 1);
+  CHECK(recorded.cancel == std::vector<std::pair<SessionId, TaskId>>{{other, tasks[0].task}});
   CHECK(has(world.lines(batch), R"("attempt":1,"agent":"a")"));
   CHECK(world.record(other, {passed(tasks[0])}).duplicate == 1);
   CHECK(count_lines(world.lines(batch)) == 1);
@@ -568,12 +568,12 @@ TEST_CASE("the first result counts, later ones are duplicates, strangers unknown
   const auto tasks = world.lease(session, 3);
   LeasedTask stranger = tasks[0];
   stranger.task = TaskId::of(batch, 3);
-  const auto report =
+  const auto reply =
       world.record(session, {passed(tasks[0]), failed(tasks[0], FailureKind::dns),
                              failed(tasks[1], FailureKind::timeout), passed(stranger)});
-  CHECK(report.recorded == 2);
-  CHECK(report.duplicate == 1);
-  CHECK(report.unknown == 1);
+  CHECK(reply.recorded == 2);
+  CHECK(reply.duplicate == 1);
+  CHECK(reply.unknown == 1);
   const Ledger ledger = world.ledger(batch);
   CHECK(ledger.done == 2);
   CHECK(ledger.passed == 1);
@@ -603,14 +603,14 @@ TEST_CASE("what an agent returns is next again, unless it was not its to return"
   const SessionId a = world.session("a");
   const SessionId b = world.session("b");
   const auto tasks = world.lease(a, 2);
-  const auto stray = world.record(b, {outcome(tasks[0], Outcome::Kind::returned)});
+  const auto stray = world.record(b, {report(tasks[0], TaskReport::Kind::returned)});
   CHECK(stray.requeued == 0);
   CHECK(stray.not_held == 1);
   CHECK(world.ledger(batch).in_flight == 2);
-  CHECK(world.record(a, {outcome(tasks[0], Outcome::Kind::returned)}).requeued == 1);
+  CHECK(world.record(a, {report(tasks[0], TaskReport::Kind::returned)}).requeued == 1);
   CHECK(targets_of(world.lease(b, 1)) == Texts{"u0"});
   // Not being cancelled, a task an agent calls cancelled is simply given back.
-  CHECK(world.record(a, {outcome(tasks[1], Outcome::Kind::cancelled)}).requeued == 1);
+  CHECK(world.record(a, {report(tasks[1], TaskReport::Kind::cancelled)}).requeued == 1);
   CHECK(world.ledger(batch).cancelled == 0);
 }
 
@@ -620,7 +620,7 @@ TEST_CASE("an unsupported task is not offered to that session again, but to othe
   world.import(3);
   const SessionId a = world.session("a");
   const auto tasks = world.lease(a, 2);
-  CHECK(world.record(a, {outcome(tasks[0], Outcome::Kind::unsupported)}).requeued == 1);
+  CHECK(world.record(a, {report(tasks[0], TaskReport::Kind::unsupported)}).requeued == 1);
   CHECK(targets_of(world.lease(a, 5)) == Texts{"u2"});
   world.advance(1h);
   CHECK(world.lease(a, 5).empty());
@@ -629,7 +629,7 @@ TEST_CASE("an unsupported task is not offered to that session again, but to othe
   CHECK(targets_of(again) == Texts{"u0"});
   CHECK(again[0].attempt == 1);
   // Also after others gave it back.
-  world.record(b, {outcome(again[0], Outcome::Kind::returned)});
+  world.record(b, {report(again[0], TaskReport::Kind::returned)});
   CHECK(world.lease(a, 5).empty());
   CHECK(targets_of(world.lease(b, 5)) == Texts{"u0"});
 }
@@ -640,7 +640,7 @@ TEST_CASE("a task whose host is busy is offered to that session again after a se
   world.import(2);
   const SessionId a = world.session("a");
   auto tasks = world.lease(a, 1);
-  world.record(a, {outcome(tasks[0], Outcome::Kind::host_busy)});
+  world.record(a, {report(tasks[0], TaskReport::Kind::host_busy)});
   CHECK(targets_of(world.lease(a, 5)) == Texts{"u1"});
   CHECK(world.tick().next <= 1s);
   world.advance(999ms);
@@ -653,7 +653,7 @@ TEST_CASE("a task whose host is busy is offered to that session again after a se
   CHECK(targets_of(tasks) == Texts{"u0"});
   CHECK(tasks[0].attempt == 1);
   // Another session may have it at once.
-  world.record(a, {outcome(tasks[0], Outcome::Kind::host_busy)});
+  world.record(a, {report(tasks[0], TaskReport::Kind::host_busy)});
   CHECK(targets_of(world.lease(world.session("b"), 5)) == Texts{"u0"});
   world.advance(2s);
   world.tick();
@@ -664,9 +664,9 @@ TEST_CASE("a lane of tasks one session cannot have is told again for the others"
   World world;
   world.import(1000);
   const SessionId a = world.session("a");
-  std::vector<Outcome> all;
+  std::vector<TaskReport> all;
   for (const LeasedTask& task : world.lease(a, 1000)) {
-    all.push_back(outcome(task, Outcome::Kind::unsupported));
+    all.push_back(report(task, TaskReport::Kind::unsupported));
   }
   CHECK(world.record(a, all).requeued == 1000);
   CHECK(world.lease(a, 10).empty());
@@ -736,7 +736,7 @@ TEST_CASE("a task returned too late to run again expires at once", "[store][time
   const SessionId session = world.session("a");
   const auto tasks = world.lease(session, 1);
   world.advance(55s);
-  CHECK(world.record(session, {outcome(tasks[0], Outcome::Kind::returned)}).requeued == 0);
+  CHECK(world.record(session, {report(tasks[0], TaskReport::Kind::returned)}).requeued == 0);
   CHECK(world.ledger(batch).expired == 1);
   CHECK(has(world.lines(batch), "gave it back"));
 }
@@ -882,8 +882,8 @@ TEST_CASE("cancel ends queued tasks at once and tells those who hold others", "[
     if (task.task.batch() == batch) held.push_back(task);
   }
   // Recorded before it is confirmed: done. Returned for any reason: cancelled.
-  world.record(session, {passed(held[0]), outcome(held[1], Outcome::Kind::cancelled),
-                         outcome(held[2], Outcome::Kind::host_busy)});
+  world.record(session, {passed(held[0]), report(held[1], TaskReport::Kind::cancelled),
+                         report(held[2], TaskReport::Kind::host_busy)});
   CHECK(world.ledger(batch).done == 1);
   CHECK(world.ledger(batch).cancelled == 8);
   CHECK(world.info(batch).state == BatchState::running);
@@ -937,7 +937,7 @@ TEST_CASE("a cancelled task is never handed to another", "[store][cancel]") {
   REQUIRE(world.table.cancel(world.now, batch));
   const SessionId b = world.session("b");
   SECTION("after a give back") { world.table.give_back(world.now, a, {tasks[0].task}); }
-  SECTION("after a return") { world.record(a, {outcome(tasks[0], Outcome::Kind::unsupported)}); }
+  SECTION("after a return") { world.record(a, {report(tasks[0], TaskReport::Kind::unsupported)}); }
   SECTION("after a loss") { world.lose(a); }
   SECTION("after a resume") {
     const SessionId again = world.session("a");
@@ -1595,43 +1595,43 @@ class Witness {
   void answer() {
     if (living_.empty()) return;
     auto& [session, living] = *any_of(living_);
-    std::vector<Outcome> outcomes;
+    std::vector<TaskReport> reports;
     std::vector<TaskId> results;
     while (!living.held.empty() && below(8) > 0) {
       const auto at = any_of(living.held);
       const LeasedTask& task = at->second;
       switch (below(8)) {
         case 0:
-          outcomes.push_back(outcome(task, Outcome::Kind::returned));
+          reports.push_back(report(task, TaskReport::Kind::returned));
           break;
         case 1:
-          outcomes.push_back(outcome(task, Outcome::Kind::host_busy));
+          reports.push_back(report(task, TaskReport::Kind::host_busy));
           break;
         case 2:
-          outcomes.push_back(outcome(task, Outcome::Kind::unsupported));
+          reports.push_back(report(task, TaskReport::Kind::unsupported));
           unsupported_.insert({session, task.task});
           break;
         case 3:
-          outcomes.push_back(outcome(task, Outcome::Kind::cancelled));
+          reports.push_back(report(task, TaskReport::Kind::cancelled));
           break;
         default:
-          outcomes.push_back(below(2) == 0 ? passed(task) : failed(task, FailureKind::connect));
+          reports.push_back(below(2) == 0 ? passed(task) : failed(task, FailureKind::connect));
           results.push_back(task.task);
           old_.push_back(task);
           break;
       }
       living.held.erase(at);
     }
-    const auto report = world_.table.record(world_.now, session, outcomes);
-    REQUIRE(report.recorded + report.duplicate == results.size());
+    const auto reply = world_.table.record(world_.now, session, reports);
+    REQUIRE(reply.recorded + reply.duplicate == results.size());
     std::uint64_t recorded = 0;
     for (const TaskId& id : results) {
       if (ended_.count(id) == 0 && done_.insert(id).second) ++recorded;
     }
     // What expired meanwhile is a duplicate that only the store knows of.
-    REQUIRE(report.recorded <= recorded);
-    if (report.recorded < recorded) forget_unrecorded(results);
-    for (const auto& [holder, task] : report.cancel) {
+    REQUIRE(reply.recorded <= recorded);
+    if (reply.recorded < recorded) forget_unrecorded(results);
+    for (const auto& [holder, task] : reply.cancel) {
       REQUIRE(living_.count(holder) == 1);
       living_[holder].held.erase(task);
     }
@@ -1716,8 +1716,8 @@ class Witness {
   void stale_result() {
     if (old_.empty() || living_.empty()) return;
     const LeasedTask& task = old_[below(static_cast<std::uint32_t>(old_.size()))];
-    const auto report = world_.table.record(world_.now, any_of(living_)->first, {passed(task)});
-    REQUIRE(report.duplicate == 1);  // it has ended: recorded, expired or cancelled
+    const auto reply = world_.table.record(world_.now, any_of(living_)->first, {passed(task)});
+    REQUIRE(reply.duplicate == 1);  // it has ended: recorded, expired or cancelled
   }
 
   void pass_time() {

@@ -51,9 +51,9 @@ class ForwardingStore : public TaskStore {
   void lease(LeaseRequest request, Completion<LeaseReply> done) override {
     store_->lease(std::move(request), std::move(done));
   }
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
-    store_->record(session, std::move(outcomes), std::move(done));
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
+    store_->record(session, std::move(reports), std::move(done));
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,
                  Completion<std::uint64_t> done) override {

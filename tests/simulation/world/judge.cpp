@@ -85,18 +85,18 @@ class Judge::Witness final : public ForwardingStore {
                     done(std::move(reply));
                   });
   }
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
     judge_.dirty_ = true;
-    for (const Outcome& outcome : outcomes) {
-      TaskView* const view = judge_.task(outcome.task);
+    for (const TaskReport& report : reports) {
+      TaskView* const view = judge_.task(report.task);
       if (view != nullptr && view->holder == session) view->holder = 0;
     }
-    const std::size_t count = outcomes.size();
-    inner().record(session, std::move(outcomes),
-                   [this, session, count, done = std::move(done)](Expected<OutcomeReport> report) {
-                     if (report) judge_.committed_[session] += count;
-                     done(std::move(report));
+    const std::size_t count = reports.size();
+    inner().record(session, std::move(reports),
+                   [this, session, count, done = std::move(done)](Expected<RecordReply> reply) {
+                     if (reply) judge_.committed_[session] += count;
+                     done(std::move(reply));
                    });
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,

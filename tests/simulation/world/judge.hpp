@@ -179,7 +179,7 @@ class Judge final : public Tap {
   std::uint64_t ended_of_all_ = 0;
   bool dirty_ = false;
 
-  std::map<SessionId, std::uint64_t> committed_;  // outcomes
+  std::map<SessionId, std::uint64_t> committed_;  // reports
   std::set<SessionId> living_;                    // sessions nobody has lost
   std::unordered_map<std::uint64_t, Talk> talks_;
   std::map<const Machine*, AgentView> agents_;

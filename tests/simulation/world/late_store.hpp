@@ -72,14 +72,14 @@ class LateStore final : public ForwardingStore {
   void lease(LeaseRequest request, Completion<LeaseReply> done) override {
     later([=, done = std::move(done)]() mutable { inner().lease(request, std::move(done)); });
   }
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
     std::size_t bytes = 0;
-    for (const Outcome& outcome : outcomes) bytes += outcome.fields.size();
+    for (const TaskReport& report : reports) bytes += report.fields.size();
     bytes_ += bytes;
-    later([this, session, bytes, outcomes = std::move(outcomes), done = std::move(done)]() mutable {
+    later([this, session, bytes, reports = std::move(reports), done = std::move(done)]() mutable {
       bytes_ -= bytes;
-      inner().record(session, std::move(outcomes), std::move(done));
+      inner().record(session, std::move(reports), std::move(done));
     });
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,

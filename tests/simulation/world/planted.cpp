@@ -142,22 +142,22 @@ class MistakenStore final : public ForwardingStore {
   MistakenStore(Planted planted, std::shared_ptr<TaskStore> store)
       : ForwardingStore(std::move(store)), planted_(planted) {}
 
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
     if (planted_ == Planted::return_forgotten) {
-      outcomes.erase(
-          std::remove_if(outcomes.begin(), outcomes.end(),
-                         [](const Outcome& one) { return one.kind != Outcome::Kind::result; }),
-          outcomes.end());
+      reports.erase(std::remove_if(
+                        reports.begin(), reports.end(),
+                        [](const TaskReport& one) { return one.kind != TaskReport::Kind::result; }),
+                    reports.end());
     }
     if (planted_ == Planted::recorded_twice || planted_ == Planted::late_result_recorded) {
       const char* const before = planted_ == Planted::recorded_twice ? "done" : "expired";
-      for (const Outcome& one : outcomes) {
-        if (one.kind == Outcome::Kind::result && has_line(one.task, before))
+      for (const TaskReport& one : reports) {
+        if (one.kind == TaskReport::Kind::result && has_line(one.task, before))
           again_[one.task.batch().value].push_back(one.task);
       }
     }
-    inner().record(session, std::move(outcomes), std::move(done));
+    inner().record(session, std::move(reports), std::move(done));
   }
   void give_back(SessionId session, std::vector<TaskId> tasks,
                  Completion<std::uint64_t> done) override {
@@ -237,18 +237,18 @@ class RashStore final : public ForwardingStore {
   RashStore(Planted planted, World& world, Machine& master, std::shared_ptr<TaskStore> store)
       : ForwardingStore(std::move(store)), planted_(planted), world_(world), master_(master) {}
 
-  void record(SessionId session, std::vector<Outcome> outcomes,
-              Completion<OutcomeReport> done) override {
+  void record(SessionId session, std::vector<TaskReport> reports,
+              Completion<RecordReply> done) override {
     if (planted_ == Planted::completion_lost && world_.chance().one_in(8)) {
-      return inner().record(session, std::move(outcomes), [](auto) {});
+      return inner().record(session, std::move(reports), [](auto) {});
     }
     if (planted_ != Planted::ack_ahead)
-      return inner().record(session, std::move(outcomes), std::move(done));
+      return inner().record(session, std::move(reports), std::move(done));
     world_.at(world_.now() + milliseconds{20}, master_,
-              [this, session, outcomes = std::move(outcomes)]() mutable {
-                inner().record(session, std::move(outcomes), [](auto) {});
+              [this, session, reports = std::move(reports)]() mutable {
+                inner().record(session, std::move(reports), [](auto) {});
               });
-    done(OutcomeReport{});
+    done(RecordReply{});
   }
 
  private:
