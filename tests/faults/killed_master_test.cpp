@@ -23,11 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void wait_for(std::chrono::milliseconds time) {
-  const auto end = system_clock()->steady_now() + time;
-  run_until([&] { return system_clock()->steady_now() >= end; }, time + 5s);
-}
-
 std::string body_of(const std::vector<std::string>& targets) {
   std::string body;
   for (const std::string& target : targets) body += target + '\n';

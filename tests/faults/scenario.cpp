@@ -62,6 +62,11 @@ double Stopwatch::seconds() const {
   return std::chrono::duration<double>(system_clock()->steady_now() - begin_).count();
 }
 
+void wait_for(std::chrono::milliseconds time) {
+  const auto end = system_clock()->steady_now() + time;
+  run_until([&] { return system_clock()->steady_now() >= end; }, time + 5s);
+}
+
 void wait_for_progress(const ApiClient& api, const std::string& batch, std::size_t more) {
   const auto before = api.batch(batch).done;
   run_until([&] { return api.batch(batch).done >= before + more; }, 60s);

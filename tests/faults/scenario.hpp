@@ -46,6 +46,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_;
 };
 
+/// Until the time is over, for faults that last.
+void wait_for(std::chrono::milliseconds time);
+
 /// Until so many more tasks than now are done: the import moves.
 void wait_for_progress(const ApiClient& api, const std::string& batch, std::size_t more);
 
