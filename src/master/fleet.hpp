@@ -117,27 +117,42 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   static constexpr std::chrono::milliseconds kReadFirst{100};
   static constexpr std::chrono::seconds kDrainRetryAfter{5};
 
-  // handshake
-  void admit(Link& link);
+  // Each part in a file of its own: fleet_admission.cpp and so on.
+
+  // admission
   bool may_be_called(const Link& link, const std::string& name) const;
   void judge_tokens();
   void judge_token(Link& link);
   void make_room();
+  void admit(Link& link);
+  void refuse_name(Link& link);
   void begin_challenge(AgentRecord& record, Link& newcomer);
   void judge_challenge(AgentRecord& record, SteadyTime due);
   void end_challenge(AgentRecord& record);
-  void refuse_name(Link& link);
+
+  // sessions
   void take_name(AgentRecord& record, Link& link);
   void on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> opened);
   void resume_more(Link& link);
   void on_resumed(std::uint64_t link_id, SessionId session, Expected<ResumeReply> reply);
+  void on_closed(Link& link, const CloseReason& reason);
+  void end_session(Link& link, std::chrono::milliseconds grace);
+  void lose_session(const Link& link, std::chrono::milliseconds grace, std::string diagnosis);
+  void leave(Link& link, CloseCode code, const std::string& why, bool local);
   void forget_some();
+  void bury(Link& link);
 
-  // running
-  void process(Link& link);
+  // results
   void record_results(Link& link, protocol::MasterSession::ResultsArrived results);
   void on_recorded(std::uint64_t link_id, std::uint64_t last, std::uint64_t bytes, SteadyTime asked,
                    const Expected<RecordReply>& reply);
+  void promise_window(Link& link);
+  void end_promise(Link& link);
+  void judge_uncommitted();
+  void cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancels);
+
+  // links
+  void process(Link& link);
   void on_heartbeat(Link& link, const protocol::Heartbeat& beat);
   void judge_cpu(AgentRecord& record, const protocol::Heartbeat& beat);
   void update_room(Link& link);
@@ -147,17 +162,6 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void arm(Link& link);
   void on_timer(std::uint64_t link_id);
   void sample(Link& link);
-  void promise_window(Link& link);
-  void end_promise(Link& link);
-  void judge_uncommitted();
-  void cancel_tasks(const std::vector<std::pair<SessionId, TaskId>>& cancels);
-
-  // ending
-  void on_closed(Link& link, const CloseReason& reason);
-  void end_session(Link& link, std::chrono::milliseconds grace);
-  void lose_session(const Link& link, std::chrono::milliseconds grace, std::string diagnosis);
-  void leave(Link& link, CloseCode code, const std::string& why, bool local);
-  void bury(Link& link);
 
   // dispatch and time
   void dispatch_later();
