@@ -132,7 +132,7 @@ TEST_CASE("while its disk fails a SQLite store answers for nothing, and goes on 
   const Later<LeaseReply> lease;
   world.store->lease(world.request(session, 10), lease.completion());
 
-  const auto refused = [&](const auto& answer) {
+  const auto refused = [&words = words](const auto& answer) {
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code() == errc::store_failed);
     CHECK(answer.error().message().find(words) != std::string::npos);
