@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/agent_views.hpp"
 #include "api/answers.hpp"
 #include "api/json_views.hpp"
 #include "api/query.hpp"
@@ -53,12 +54,7 @@ std::string agent_list(std::vector<AgentSnapshot> agents, const AgentListQuery& 
                }));
   const bool more = agents.size() > query.limit;
   if (more) agents.resize(query.limit);
-  std::string body;
-  json::Writer writer(body);
-  write_list(writer, agents, more ? agents.back().name : std::string(), write_agent);
-  writer.member("total", total);
-  writer.end_object();
-  return body;
+  return to_list(agents, more ? agents.back().name : std::string(), write_agent, total);
 }
 
 }  // namespace

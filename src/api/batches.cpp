@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/batch_views.hpp"
 #include "api/json_views.hpp"
 #include "api/query.hpp"
 
@@ -77,11 +78,7 @@ std::shared_ptr<Answer> list_batches(const Arrival& arrival) {
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
   return arrival.call([wanted](CallAnswer& answer) {
     answer.store().batches(wanted, answer.then_value<BatchList>([&answer](const BatchList& list) {
-      std::string body;
-      json::Writer writer(body);
-      write_list(writer, list.items, list.next, write_batch);
-      writer.end_object();
-      answer.respond_json(200, std::move(body));
+      answer.respond_json(200, to_list(list.items, list.next, write_batch));
     }));
   });
 }

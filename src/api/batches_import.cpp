@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/batch_views.hpp"
 #include "api/import_parser.hpp"
-#include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
 #include "api/work_answer.hpp"
@@ -39,12 +39,12 @@ class ImportAnswer final : public WorkAnswer {
   ImportAnswer(const Arrival& arrival, std::optional<IdempotencyKey> key, ImportForm form,
                SpecDefaults defaults, Destination destination)
       : WorkAnswer(arrival.context, arrival.exchange, arrival.request, std::move(key)),
-        parser_(form, std::move(defaults), arrival.context.access.kinds(),
-                arrival.context.options.line_bytes_max,
-                [&access = arrival.context.access](const Selector& agents,
-                                                   const std::string& kind) {
-                  return access.resolve(agents, kind);
-                }),
+        parser_(
+            form, std::move(defaults), arrival.context.access.kinds(),
+            arrival.context.options.line_bytes_max,
+            [&access = arrival.context.access](const Selector& agents, const std::string& kind) {
+              return access.resolve(agents, kind);
+            }),
         destination_(std::move(destination)) {
     place_.emplace(context(), [this](const Problem& problem) {
       upload_.reset();
@@ -181,8 +181,8 @@ class ImportAnswer final : public WorkAnswer {
   Destination destination_;
   std::shared_ptr<OpenUpload> upload_;
   std::optional<UploadPlace> place_;  // until there is a response
-  bool busy_ = false;     // the store is opening or appending
-  bool waiting_ = false;  // take() took less than it was given
+  bool busy_ = false;                 // the store is opening or appending
+  bool waiting_ = false;              // take() took less than it was given
   bool ended_ = false;
 };
 

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "api/answers.hpp"
-#include "api/json_views.hpp"
 #include "api/metrics_text.hpp"
 #include "api/metrics_views.hpp"
 #include "api/query.hpp"
+#include "api/status_views.hpp"
 
 namespace probekit::api {
 namespace {

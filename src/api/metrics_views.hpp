@@ -9,8 +9,8 @@
 #include <string>
 
 #include "api/http_server.hpp"
-#include "api/json_views.hpp"
 #include "api/process_figures.hpp"
+#include "api/status_views.hpp"
 #include "master/master_access.hpp"
 
 namespace probekit::api {

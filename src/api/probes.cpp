@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/batch_views.hpp"
 #include "api/import_parser.hpp"
-#include "api/json_views.hpp"
 #include "api/media_type.hpp"
 #include "api/query.hpp"
 #include "api/result_stream.hpp"

@@ -14,6 +14,7 @@
 #include "api/media_type.hpp"
 #include "api/query.hpp"
 #include "api/schedule_body.hpp"
+#include "api/schedule_views.hpp"
 
 namespace probekit::api {
 namespace {
@@ -139,14 +140,10 @@ std::shared_ptr<Answer> list_schedules(const Arrival& arrival) {
   const std::size_t limit = query.number("limit", 1, 1000).value_or(100);
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
   return arrival.call([after, limit](CallAnswer& answer) {
-    answer.store().schedules(after, limit,
-                             answer.then_value<ScheduleList>([&answer](const ScheduleList& list) {
-                               std::string body;
-                               json::Writer writer(body);
-                               write_list(writer, list.items, list.next, write_schedule_head);
-                               writer.end_object();
-                               answer.respond_json(200, std::move(body));
-                             }));
+    answer.store().schedules(
+        after, limit, answer.then_value<ScheduleList>([&answer](const ScheduleList& list) {
+          answer.respond_json(200, to_list(list.items, list.next, write_schedule_head));
+        }));
   });
 }
 

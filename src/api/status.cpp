@@ -8,6 +8,7 @@
 #include "api/answers.hpp"
 #include "api/json_views.hpp"
 #include "api/query.hpp"
+#include "api/status_views.hpp"
 
 namespace probekit::api {
 
@@ -44,11 +45,7 @@ std::shared_ptr<Answer> list_masters(const Arrival& arrival) {
   if (const auto fault = query.fault()) return arrival.refuse(problem(400, *fault));
   return arrival.call([](CallAnswer& answer) {
     answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus& status) {
-      std::string body;
-      json::Writer writer(body);
-      write_list(writer, std::vector<MasterStatus>{status}, {}, write_master);
-      writer.end_object();
-      answer.respond_json(200, std::move(body));
+      answer.respond_json(200, to_list(std::vector<MasterStatus>{status}, {}, write_master));
     }));
   });
 }
@@ -64,13 +61,12 @@ std::shared_ptr<Answer> get_readyz(const Arrival& arrival) {
     }
     // Ready means that the master's thread and the store answer.
     answer.access().status(answer.then_value<MasterStatus>([&answer](const MasterStatus&) {
-      answer.store().facts(answer.then_value<StoreFacts>(
-          [&answer](const StoreFacts& facts) {
-            if (!facts.trouble.empty()) {
-              return answer.respond(Error(errc::store_failed, facts.trouble));
-            }
-            answer.respond_json(200, R"({"status":"ready"})");
-          }));
+      answer.store().facts(answer.then_value<StoreFacts>([&answer](const StoreFacts& facts) {
+        if (!facts.trouble.empty()) {
+          return answer.respond(Error(errc::store_failed, facts.trouble));
+        }
+        answer.respond_json(200, R"({"status":"ready"})");
+      }));
     }));
   });
 }
