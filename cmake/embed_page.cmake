@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The probekit authors
 # SPDX-License-Identifier: MIT
 #
-# cmake -DFOLDER=<folder> -DOUTPUT=<header> -P embed_page.cmake
-# Puts page.css and page.js of FOLDER into page.html, and writes the whole into a C++ header with
-# what its Content-Security-Policy needs: the hash of each of the two, and one of the whole.
+# cmake -DFOLDER=<folder> -DSCRIPTS=<name,name,..> -DOUTPUT=<header> -P embed_page.cmake
+# Puts page.css and the scripts of FOLDER, in their order and as one function, into page.html, and
+# writes the whole into a C++ header with what its Content-Security-Policy needs: the hash of the
+# style, that of the script, and one of the whole.
 
 # The base64 of a SHA-256, which is given as hexadecimal: 10 times 3 bytes, and 2 more.
 function(base64_of_sha256 hex result)
@@ -37,14 +38,20 @@ endfunction()
 
 file(READ "${FOLDER}/page.html" page)
 file(READ "${FOLDER}/page.css" css)
-file(READ "${FOLDER}/page.js" js)
+string(REPLACE "," ";" scripts "${SCRIPTS}")
+set(js "(() => {\n'use strict';\n\n")
+foreach(script IN LISTS scripts)
+  file(READ "${FOLDER}/${script}" part)
+  string(APPEND js "${part}\n")
+endforeach()
+string(APPEND js "})();\n")
 
 foreach(part css js)
   string(SHA256 hash "${${part}}")
   base64_of_sha256("${hash}" ${part}_hash)
 endforeach()
 if(js MATCHES "</script" OR css MATCHES "</style")
-  message(FATAL_ERROR "page.js or page.css ends its element")
+  message(FATAL_ERROR "a script or page.css ends its element")
 endif()
 put("@PAGE_CSS@" "${css}")
 put("@PAGE_JS@" "${js}")
