@@ -55,6 +55,8 @@ class Side {
  public:
   Side(const SideOptions& options, const NetworkNamespace& space);
   void run();
+  /// What the programs said until now, beside the notes.
+  void keep_logs();
 
  private:
   struct Fault {
@@ -198,7 +200,7 @@ void Side::kill_agent() {
 
 void Side::freeze_agent() {
   const auto& process = any_agent().agent->process();
-  process.signal(SIGSTOP);
+  process.freeze();
   last(300, 6'000);
   process.signal(SIGCONT);
 }
@@ -223,9 +225,10 @@ void Side::use_name_twice() {
 
 void Side::replace_frozen_agent() {
   auto& one = mortal_agent();
-  one.agent->process().signal(SIGSTOP);
+  one.agent->process().freeze();
   auto second = start_agent(one.name);
-  second->wait_until_connected(60s);
+  if (!second->process().read_line(60s))
+    problem("no agent took over the name `" + one.name + "` from a frozen one within 60 s");
   one.agent = std::move(second);
 }
 
@@ -246,7 +249,7 @@ void Side::kill_nginx() {
 }
 
 void Side::freeze_master() {
-  master_.process().signal(SIGSTOP);
+  master_.process().freeze();
   last(300, 6'000);
   master_.process().signal(SIGCONT);
 }
@@ -332,10 +335,16 @@ void Side::look(const std::string& what, pid_t pid) {
 void Side::problem(const std::string& text) {
   notes_.problem(text);
   std::fprintf(stderr, "%5.1f min  %-22s %s\n", minute(), options_.name.c_str(), text.c_str());
-  if (++problems_ > 1) return;
+  if (++problems_ == 1) keep_logs();
+}
+
+void Side::keep_logs() {
   std::ofstream{options_.notes + ".master.log"} << master_.process().errors();
   for (const auto& one : agents_)
     std::ofstream{options_.notes + "." + one.name + ".log"} << one.agent->process().errors();
+  for (const char* const view : {"status", "agents"})
+    std::ofstream{options_.notes + "." + view}
+        << master_.api().get(std::string{"/v1/"} + view).body;
 }
 
 }  // namespace
@@ -343,7 +352,13 @@ void Side::problem(const std::string& text) {
 void run_side(const SideOptions& options) {
   const NetworkNamespace space;
   const NetworkNamespace::Inside inside{space};
-  Side{options, space}.run();
+  Side side{options, space};
+  try {
+    side.run();
+  } catch (...) {
+    side.keep_logs();
+    throw;
+  }
 }
 
 }  // namespace probekit::test
