@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "api/api_answer.hpp"
 #include "api/api_context.hpp"
 
 namespace probekit::api {

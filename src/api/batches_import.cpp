@@ -17,6 +17,7 @@
 #include "api/batch_views.hpp"
 #include "api/import_parser.hpp"
 #include "api/media_type.hpp"
+#include "api/open_upload.hpp"
 #include "api/query.hpp"
 #include "api/work_answer.hpp"
 #include "probe/task_times.hpp"

@@ -9,10 +9,13 @@
 
 #include "api/answers.hpp"
 #include "api/batch_views.hpp"
+#include "api/batch_watch.hpp"
 #include "api/import_parser.hpp"
 #include "api/media_type.hpp"
+#include "api/open_upload.hpp"
 #include "api/query.hpp"
 #include "api/result_stream.hpp"
+#include "api/scoped_timer.hpp"
 #include "api/work_answer.hpp"
 #include "json/json_value.hpp"
 #include "probe/probe_spec_json.hpp"

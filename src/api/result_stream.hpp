@@ -10,7 +10,7 @@
 #include <functional>
 #include <string>
 
-#include "api/api_context.hpp"
+#include "api/api_answer.hpp"
 
 namespace probekit::api {
 

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/batch_watch.hpp"
 #include "api/query.hpp"
 #include "api/result_stream.hpp"
+#include "api/scoped_timer.hpp"
 
 namespace probekit::api {
 namespace {

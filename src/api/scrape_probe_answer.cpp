@@ -11,8 +11,11 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/batch_watch.hpp"
 #include "api/metrics_text.hpp"
+#include "api/open_upload.hpp"
 #include "api/query.hpp"
+#include "api/scoped_timer.hpp"
 #include "api/scrape_probe.hpp"
 #include "probekit/probe_result.hpp"
 #include "store/task_slice.hpp"

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "api/answers.hpp"
+#include "api/open_upload.hpp"
 
 namespace probekit::api {
 
