@@ -37,6 +37,9 @@ pid_t start(const SideOptions& side, char* program) {
   const pid_t pid = fork();
   if (pid != 0) return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // When the shell that started all this goes away, the kernel continues what stands still in a
+  // process group that nobody is left to control.
+  setpgid(0, 0);
   this_side = side;
   std::string option = "-o";
   std::string words = words_of(side);
