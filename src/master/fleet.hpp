@@ -100,6 +100,8 @@ class Fleet final : public AcceptObserver, public StoreObserver {
 
   std::vector<AgentSnapshot> agents();
   std::optional<AgentSnapshot> agent(const std::string& name);
+  bool knows(const std::string& name) const { return records_.count(name) > 0; }
+  /// When the store knows it, so that it stays so.
   std::optional<AgentSnapshot> set_drained(const std::string& name, bool drained);
   /// All but what the store knows.
   MasterStatus status();

@@ -230,7 +230,6 @@ std::optional<AgentSnapshot> Fleet::set_drained(const std::string& name, bool dr
   if (found == records_.end()) return std::nullopt;
   AgentRecord& record = *found->second;
   record.drained = drained;
-  core_->store->set_name_drained(name, drained);
   if (record.link != nullptr && record.link->welcomed_) {
     dispatcher_.set_drained(record.link->store_session_,
                             drained || record.link->session_.draining());

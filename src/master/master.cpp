@@ -167,11 +167,7 @@ struct Master::Impl final : MasterAccess {
     view<AgentSnapshot>(std::move(done),
                         [this, name = std::move(name)] { return found(fleet->agent(name), name); });
   }
-  void set_agent_drained(std::string name, bool drained, Completion<AgentSnapshot> done) override {
-    view<AgentSnapshot>(std::move(done), [this, name = std::move(name), drained] {
-      return found(fleet->set_drained(name, drained), name);
-    });
-  }
+  void set_agent_drained(std::string name, bool drained, Completion<AgentSnapshot> done) override;
   static Expected<AgentSnapshot> found(std::optional<AgentSnapshot> info, const std::string& name) {
     if (info) return std::move(*info);
     return Error{make_error_code(errc::not_found), "no agent is called `" + name + "`"};
@@ -241,6 +237,23 @@ MasterStatus Master::Impl::status_of(const StoreFacts& facts) {
   status.draining = core->draining;
   status.diagnosis = fleet->diagnose(facts);
   return status;
+}
+
+void Master::Impl::set_agent_drained(std::string name, bool drained,
+                                     Completion<AgentSnapshot> done) {
+  const auto shared = std::make_shared<Completion<AgentSnapshot>>(std::move(done));
+  const auto kept = [this, core = core, name, drained, shared](const Expected<bool>& remembered) {
+    if (!remembered) return (*shared)(remembered.error());
+    const bool posted = core->post([this, name, drained, shared] {
+      (*shared)(found(fleet->set_drained(name, drained), name));
+    });
+    if (!posted) (*shared)(closed_error());
+  };
+  const bool posted = core->post([this, name, drained, shared, kept] {
+    if (!fleet->knows(name)) return (*shared)(found(std::nullopt, name));
+    core->store->set_name_drained(name, drained, kept);
+  });
+  if (!posted) (*shared)(closed_error());
 }
 
 void Master::Impl::status(Completion<MasterStatus> done) {

@@ -119,9 +119,11 @@ class MemoryStore final : public TaskStore {
     const std::lock_guard<std::mutex> lock(mutex_);
     table_.set_drained(session, drained);
   }
-  void set_name_drained(std::string name, bool drained) override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    table_.set_name_drained(name, drained);
+  void set_name_drained(std::string name, bool drained, Completion<bool> done) override {
+    run<bool>(done, [&](Now) -> Expected<bool> {
+      table_.set_name_drained(name, drained);
+      return true;
+    });
   }
   std::vector<std::string> drained_names() const override {
     const std::lock_guard<std::mutex> lock(mutex_);

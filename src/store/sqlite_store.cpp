@@ -335,8 +335,8 @@ class SqliteStore final : public TaskStore {
                 return true;
               });
   }
-  void set_name_drained(std::string name, bool drained) override {
-    run<bool>(While::held, nullptr,
+  void set_name_drained(std::string name, bool drained, Completion<bool> done) override {
+    run<bool>(While::refused, std::move(done),
               [name = std::move(name), drained](SqliteCore& core, Now) -> Expected<bool> {
                 core.table().set_name_drained(name, drained);
                 return true;

@@ -360,8 +360,9 @@ class TaskStore {
   virtual void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) = 0;
   /// Whether a session takes tasks; one that does not is not of `all`.
   virtual void set_drained(SessionId session, bool drained) = 0;
-  /// What operators decided about agents by name. The store only remembers it, as long as itself.
-  virtual void set_name_drained(std::string name, bool drained) = 0;
+  /// What operators decided about agents by name. The store only remembers it, as long as itself;
+  /// `done` when it does.
+  virtual void set_name_drained(std::string name, bool drained, Completion<bool> done) = 0;
   virtual std::vector<std::string> drained_names() const = 0;
 
   // -- reading ----------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ TEST_CASE("while its disk fails a SQLite store answers for nothing, and goes on 
   refused(
       answer_of<std::uint64_t>([&](auto done) { world.store->open_upload({}, std::move(done)); }));
   refused(answer_of<BatchView>([&](auto done) { world.store->cancel(batch, std::move(done)); }));
+  refused(answer_of<bool>(
+      [&](auto done) { world.store->set_name_drained("a1", true, std::move(done)); }));
   // Time stands still, but answers.
   CHECK(answer_of<StoreTick>([&](auto done) { world.store->tick(std::move(done)); }));
   // What is not on the disk is not read either.

@@ -1248,6 +1248,26 @@ TEST_CASE("a master whose drain takes too long says so", "[master][drain]") {
   CHECK(agent->wait_for_close().code == CloseCode::going_away);
 }
 
+TEST_CASE("a drain is answered, and holds, when the store remembers it", "[master]") {
+  const auto store = std::make_shared<test::StallingStore>(make_memory_store());
+  World world{World::defaults(), store};
+  auto agent = world.agent();
+  agent->join("a1");
+  run_until([&] { return world.info("a1").connected; });
+  store->stall(test::StallingStore::Stall::calls);
+  std::promise<Expected<AgentSnapshot>> promise;
+  world.master.access().set_agent_drained(
+      "a1", true, [&](Expected<AgentSnapshot> info) { promise.set_value(std::move(info)); });
+  auto answer = promise.get_future();
+  CHECK_FALSE(world.info("a1").draining);  // asked later, answered before
+  CHECK(answer.wait_for(0s) == std::future_status::timeout);
+  store->go_on();
+  const auto drained = answer.get();
+  REQUIRE(drained);
+  CHECK(drained->draining);
+  CHECK(store->drained_names() == std::vector<std::string>{"a1"});
+}
+
 TEST_CASE("an agent drained by an operator gets nothing until that is undone", "[master]") {
   World world;
   auto agent = world.agent();

@@ -225,10 +225,11 @@ void StallingStore::set_drained(SessionId session, bool drained) {
   gate_->pass(&Gate::calls_held,
               [store = store_, session, drained] { store->set_drained(session, drained); });
 }
-void StallingStore::set_name_drained(std::string name, bool drained) {
-  gate_->pass(&Gate::calls_held, [store = store_, name = std::move(name), drained] {
-    store->set_name_drained(name, drained);
-  });
+void StallingStore::set_name_drained(std::string name, bool drained, Completion<bool> done) {
+  gate_->pass(&Gate::calls_held,
+              [store = store_, name = std::move(name), drained, done = gated(std::move(done))] {
+                store->set_name_drained(name, drained, done);
+              });
 }
 std::string StallingStore::batch_name(BatchId id) const { return store_->batch_name(id); }
 std::optional<BatchId> StallingStore::find_batch(std::string_view text) const {

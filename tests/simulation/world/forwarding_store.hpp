@@ -86,8 +86,8 @@ class ForwardingStore : public TaskStore {
   void set_drained(SessionId session, bool drained) override {
     store_->set_drained(session, drained);
   }
-  void set_name_drained(std::string name, bool drained) override {
-    store_->set_name_drained(std::move(name), drained);
+  void set_name_drained(std::string name, bool drained, Completion<bool> done) override {
+    store_->set_name_drained(std::move(name), drained, std::move(done));
   }
   std::vector<std::string> drained_names() const override { return store_->drained_names(); }
   std::string batch_name(BatchId id) const override { return store_->batch_name(id); }

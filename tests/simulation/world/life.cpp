@@ -256,20 +256,23 @@ class Life {
     });
   }
 
-  // It runs until a while after all is well.
+  // It runs until a while after all is well. Who wants it to end knows that it was made.
   void schedule(std::size_t number) {
-    put_schedule(number, true);
-    world_.at(plan_.heals + kScheduleGoesOn, [this, number] { put_schedule(number, false); });
+    put_schedule(number, true, [this, number] {
+      world_.at(std::max(world_.now(), plan_.heals + kScheduleGoesOn),
+                [this, number] { put_schedule(number, false, [] {}); });
+    });
   }
 
-  void put_schedule(std::size_t number, bool enabled) {
-    ask([this, number, enabled](TaskStore& store, const std::function<void()>& answered) {
+  void put_schedule(std::size_t number, bool enabled, const std::function<void()>& then) {
+    ask([this, number, enabled, then](TaskStore& store, const std::function<void()>& answered) {
       ScheduleSpec spec = plan_.schedules[number].spec;
       spec.enabled = enabled;
       store.put_schedule("schedule" + std::to_string(number), spec,
-                         [this, answered](const Expected<SchedulePut>& put) {
+                         [this, answered, then](const Expected<SchedulePut>& put) {
                            if (!put) return refused("a schedule", put.error());
                            answered();
+                           then();
                          });
     });
   }
