@@ -69,6 +69,7 @@ void Fleet::abort_all() {
     if (!unsent.empty()) give_back(link.store_session_, std::move(unsent));
     lose_session(link, core_->options.resume_grace, {});
   }
+  lose_the_rest();
   by_session_.clear();
   for (const auto& one : records_) {
     one.second->link = nullptr;

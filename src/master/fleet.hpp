@@ -140,6 +140,8 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void on_closed(Link& link, const CloseReason& reason);
   void end_session(Link& link, std::chrono::milliseconds grace);
   void lose_session(const Link& link, std::chrono::milliseconds grace, std::string diagnosis);
+  void on_late_lease(SessionId session);
+  void lose_the_rest();
   void leave(Link& link, CloseCode code, const std::string& why, bool local);
   void forget_some();
   void bury(Link& link);
@@ -212,6 +214,12 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   std::uint64_t last_loss_ = 0;
   std::unordered_map<SessionId, std::string> lost_sessions_;  // whose tasks are still waiting
   std::deque<SessionId> lost_session_order_;
+  struct Losing {
+    std::size_t asks_open = 0;
+    SessionLoss loss;
+    std::vector<std::pair<std::uint64_t, TaskStore::SessionOpened>> opened;  // links after it
+  };
+  std::unordered_map<SessionId, Losing> losing_;  // ended, with leases not answered
 
   std::shared_ptr<void> token_watch_;
   std::set<std::uint64_t> unnamed_;  // links that have not said hello, in order of arrival

@@ -83,7 +83,7 @@ void Fleet::on_leased(SessionId session, CreditClass credit, SteadyTime asked,
   Link* const link = find_session(session);
   if (link == nullptr) {
     if (reply) give_back(*core_->store, session, reply->tasks);
-    return;
+    return on_late_lease(session);
   }
   --link->asks_open_;
   if (!reply) {

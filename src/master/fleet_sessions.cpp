@@ -64,6 +64,10 @@ void Fleet::on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> 
     return process(*link);
   }
   AgentRecord& record = *link->record_;
+  if (const auto losing = losing_.find(record.session); losing != losing_.end()) {
+    losing->second.opened.emplace_back(link_id, *opened);
+    return;
+  }
   link->store_session_ = opened->session;
   link->epoch_ = opened->epoch;
   link->resume_.previous = record.session;
@@ -182,11 +186,40 @@ void Fleet::end_session(Link& link, milliseconds grace) {
   dispatch_later();
 }
 
-// What the store is about to lease to it never reaches it, and comes back a moment after the loss:
-// until then it is not to count as lost with it.
+// What the store is about to lease to it never reaches it and comes back, and is not to count as
+// lost with it: the store hears of the loss, and of a resume, behind that.
 void Fleet::lose_session(const Link& link, milliseconds grace, std::string diagnosis) {
-  if (link.asks_open_ > 0) grace = std::max<milliseconds>(grace, kGiveBackTime);
-  core_->store->lose_session({link.store_session_, grace, std::move(diagnosis)}, [](auto) {});
+  SessionLoss loss{link.store_session_, grace, std::move(diagnosis)};
+  if (link.asks_open_ > 0 && !aborted_) {
+    losing_[link.store_session_] = {link.asks_open_, std::move(loss), {}};
+    return;
+  }
+  // Nobody hears the answers of a master that stops.
+  if (link.asks_open_ > 0) loss.grace = std::max<milliseconds>(grace, kGiveBackTime);
+  core_->store->lose_session(std::move(loss), [](auto) {});
+}
+
+void Fleet::on_late_lease(SessionId session) {
+  const auto found = losing_.find(session);
+  if (found == losing_.end() || --found->second.asks_open > 0) return;
+  Losing losing = std::move(found->second);
+  losing_.erase(found);
+  const milliseconds grace = losing.loss.grace;
+  core_->store->lose_session(std::move(losing.loss), [](auto) {});
+  if (now() + grace < tick_due_) tick_after(grace + milliseconds{1});
+  for (const auto& [link, opened] : losing.opened) on_opened(link, opened);
+}
+
+void Fleet::lose_the_rest() {
+  for (auto& one : losing_) {
+    for (const auto& [link, opened] : one.second.opened) {
+      core_->store->lose_session({opened.session, milliseconds{0}}, [](auto) {});
+    }
+    SessionLoss& loss = one.second.loss;
+    loss.grace = std::max<milliseconds>(loss.grace, kGiveBackTime);
+    core_->store->lose_session(std::move(loss), [](auto) {});
+  }
+  losing_.clear();
 }
 
 // The link's part in its record, and the line that tells why.

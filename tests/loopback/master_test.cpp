@@ -652,6 +652,38 @@ TEST_CASE("an agent that goes before a lease is answered costs its tasks no atte
   CHECK(other->wait_for_tasks(1)[0].attempt == 1);
 }
 
+TEST_CASE("a lease that comes too late is no attempt, however late it comes", "[master][resume]") {
+  const auto clock = std::make_shared<testing::ManualClock>();
+  StoreOptions store_options;
+  store_options.clock = clock;
+  const auto inner = make_memory_store(store_options);
+  const auto store = std::make_shared<test::StallingStore>(inner);
+  MasterOptions options = World::defaults();
+  options.resume_grace = 0ms;
+  World world{options, store};
+  auto agent = world.agent();
+  agent->join("a1");
+  world.submit(1);
+  store->stall(test::StallingStore::Stall::completions);
+  agent->grant(0, 1);
+  const auto in_flight = [&] {
+    return test::value_of<StoreFacts>([&](auto done) { inner->facts(std::move(done)); })
+        .ledger.in_flight;
+  };
+  run_until([&] { return in_flight() == 1; });
+  agent->cut();
+  run_until([&] { return !world.info("a1").connected; });
+  // The store goes on for long before the master hears of the lease.
+  clock->advance(10s);
+  inner->tick([](auto) {});
+  CHECK(in_flight() == 1);
+  store->go_on();
+  auto other = world.agent();
+  other->join("b1");
+  other->grant(0, 1);
+  CHECK(other->wait_for_tasks(1)[0].attempt == 1);
+}
+
 TEST_CASE("a master that stops before a lease is answered costs its tasks no attempt",
           "[master][resume]") {
   MasterOptions options = World::defaults();
