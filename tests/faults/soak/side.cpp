@@ -29,7 +29,6 @@ using namespace std::chrono_literals;
 // Of two imports: the oldest is forgotten soon, and memory is what the load takes.
 constexpr char kResultsKept[] = "10000";
 constexpr std::chrono::milliseconds kDelay{100};
-constexpr std::size_t kFillTasks = 60'000;
 
 std::vector<std::string> flags_of(const SideOptions& options, const std::string& folder) {
   return {"--heartbeat-interval",
@@ -69,10 +68,9 @@ class Side {
     std::unique_ptr<AgentProcess> agent;
   };
 
-  void fill();
   void import();
   void strike();
-  void check(const std::string& batch, const TargetSite& site, std::size_t tasks);
+  void check(const std::string& batch, const TargetSite& site);
   void rest();
   void look(const std::string& what, pid_t pid);
   void problem(const std::string& text);
@@ -145,22 +143,9 @@ Side::Side(const SideOptions& options, const NetworkNamespace& space)
 }
 
 void Side::run() {
-  fill();
   while (since_.seconds() < static_cast<double>(options_.time.count())) import();
   for (auto& one : agents_) end_agent(*one.agent);
   if (master_.end_and_restart() != 0) problem("the master did not end with 0");
-}
-
-// One import of more lines than SQLite's page cache holds: filling it goes on for a quarter of an
-// hour otherwise, and looks like growth.
-void Side::fill() {
-  ++imports_;
-  const TargetSite site;
-  const auto batch = master_.api().import(slow_targets(site, 0ms, kFillTasks));
-  accepted_ += kFillTasks;
-  master_.api().wait_for(batch, 300s);
-  rest();
-  check(batch, site, kFillTasks);
 }
 
 void Side::import() {
@@ -176,7 +161,7 @@ void Side::import() {
     if (!ended()) strike();
   }
   rest();
-  check(batch, site, kTasks);
+  check(batch, site);
   look("master", master_.process().pid());
   look("agent", agents_.front().agent->process().pid());
   if (!options_.durable) return;
@@ -294,11 +279,11 @@ void Side::rest() {
     while (one.agent->process().read_line(1ms)) continue;
 }
 
-void Side::check(const std::string& batch, const TargetSite& site, std::size_t tasks) {
+void Side::check(const std::string& batch, const TargetSite& site) {
   const auto counts = master_.api().batch(batch);
   ImportNote note;
   note.minute = minute();
-  note.tasks = tasks;
+  note.tasks = kTasks;
   note.run_twice = site.asked_again();
   std::set<std::string> ids;
   std::set<std::string> targets;
@@ -317,13 +302,13 @@ void Side::check(const std::string& batch, const TargetSite& site, std::size_t t
     }
   }
   note.recorded_twice = lines - ids.size();
-  note.lost = tasks - targets.size();
+  note.lost = kTasks - targets.size();
   notes_.write(note);
-  if (note.recorded_twice > 0 || note.lost > 0 || lines != tasks)
+  if (note.recorded_twice > 0 || note.lost > 0 || lines != kTasks)
     problem("import " + std::to_string(imports_) + ": " + std::to_string(lines) + " lines of " +
             std::to_string(ids.size()) + " tasks and " + std::to_string(targets.size()) +
             " targets");
-  if (counts.accepted != tasks || counts.done != note.done || counts.expired != note.expired ||
+  if (counts.accepted != kTasks || counts.done != note.done || counts.expired != note.expired ||
       counts.cancelled + counts.queued + counts.in_flight != 0)
     problem("import " + std::to_string(imports_) + ": the ledger is not exact: done " +
             std::to_string(counts.done) + ", expired " + std::to_string(counts.expired) +
