@@ -68,7 +68,8 @@ class TaskObserver {
   virtual ~TaskObserver() = default;
   virtual void on_result(Task task, ProbeResult result) = 0;
   virtual void on_returned(Task task, Returned why) = 0;
-  /// Once after each burst of the above on a thread, before it sleeps.
+  /// After each burst of the above on a thread, before it sleeps; at once after a result of high
+  /// priority.
   virtual void on_burst_end() = 0;
 };
 

@@ -20,8 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Longer waits count as this; it keeps far from where time points overflow.
-
 ProbeExecutorOptions executor_options(const AgentOptions& options) {
   ProbeExecutorOptions out;
   out.concurrency = options.concurrency;

@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kThreadsMax = 64;
 constexpr std::size_t kOutboxBytesMin = 128 * 1024;
 constexpr std::chrono::seconds kUnauthorizedRetry{15};
-// Longer waits count as this; it keeps far from where time points overflow.
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string{"AgentOptions."} + what);

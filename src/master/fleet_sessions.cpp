@@ -194,7 +194,8 @@ void Fleet::lose_session(const Link& link, milliseconds grace, std::string diagn
     losing_[link.store_session_] = {link.asks_open_, std::move(loss), {}};
     return;
   }
-  // Nobody hears the answers of a master that stops.
+  // Nobody hears the answers of a master that stops; what comes is given back at once then, mostly
+  // within the grace.
   if (link.asks_open_ > 0) loss.grace = std::max<milliseconds>(grace, kGiveBackTime);
   core_->store->lose_session(std::move(loss), [](auto) {});
 }

@@ -238,7 +238,8 @@ class ProbingThread final : private ProbeSink {
     busy_for_ = idle_end_ - loop_.now();
   }
 
-  /// A task that somebody waits for does not wait for the round's end.
+  /// A task that somebody waits for does not wait for the round's end, if it may start when it is
+  /// first looked for.
   bool start_high() {
     if (!core_.high_waits.load(std::memory_order_relaxed) || busy_ >= slots_max_ ||
         !core_.high_waits.exchange(false)) {

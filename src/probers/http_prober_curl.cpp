@@ -112,7 +112,7 @@ class HttpRunner final : public ProbeRunner, private CurlMultiUser {
     return options;
   }
 
-  static Probe& owner_of(void* easy);
+  static Probe* owner_of(void* easy);
   void start_hop(Probe& probe);
   void on_resolved(Probe& probe, const Resolution& resolution);
   void connect(Probe& probe, const std::vector<Address>& addresses);
@@ -407,18 +407,20 @@ void HttpRunner::on_action_end() {
   sending_.clear();
 }
 
-HttpRunner::Probe& HttpRunner::owner_of(void* easy) {
+HttpRunner::Probe* HttpRunner::owner_of(void* easy) {
   char* owner = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
-  return *reinterpret_cast<Probe*>(owner);
+  return reinterpret_cast<Probe*>(owner);
 }
 
+// libcurl may have handles of its own, which have no owner.
 bool HttpRunner::is_urgent(void* easy) {
-  return owner_of(easy).options->priority == Priority::high;
+  const Probe* const probe = owner_of(easy);
+  return probe != nullptr && probe->options->priority == Priority::high;
 }
 
 void HttpRunner::on_transfer_end(void* easy, int code) {
-  Probe& probe = owner_of(easy);
+  Probe& probe = *owner_of(easy);
   probe.transferring = false;
   loop_.cancel(std::exchange(probe.address_timer, 0));
 

@@ -25,8 +25,6 @@ constexpr std::size_t kDetailBytesMax = 256;
 constexpr std::chrono::seconds kHeldTime{1};
 constexpr std::uint64_t kHeldInThat = 100;
 
-// Longer waits count as this; it keeps far from where time points overflow.
-
 std::size_t place(bool high) noexcept { return high ? 0 : 1; }
 
 MasterSessionOptions bounded(MasterSessionOptions options) {

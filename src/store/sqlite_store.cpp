@@ -39,6 +39,7 @@ constexpr int kLogFramesMax = 16'384;
 /// What becomes of a call while the store cannot commit.
 enum class While : std::uint8_t {
   held,     // it waits
+  asked,    // likewise, but it is for nothing when whoever asked is gone
   refused,  // it is told why
   append,   // likewise, even when the table has it: its upload is over
   served    // it is answered: it changes nothing, or only lets go
@@ -55,9 +56,13 @@ class Call {
   virtual void finish(const Error* instead) = 0;
   /// What must happen all the same when it is not applied.
   virtual void pass_over(SqliteCore&, Now) {}
+  /// Whoever asked is gone.
+  void abandon() noexcept { abandoned_ = true; }
+  bool abandoned() const noexcept { return abandoned_; }
 
  private:
   const While troubled_;
+  bool abandoned_ = false;
 };
 
 template <class T, class Work>
@@ -68,9 +73,10 @@ class CallOf : public Call {
 
   void apply(SqliteCore& core, Now now) override { answer_.emplace(work_(core, now)); }
   void finish(const Error* instead) override {
-    if (!done_) return;
-    if (instead != nullptr) return done_(*instead);
-    done_(std::move(*answer_));
+    const Completion<T> done = std::exchange(done_, nullptr);
+    if (!done) return;
+    if (instead != nullptr) return done(*instead);
+    done(std::move(*answer_));
   }
 
  private:
@@ -253,12 +259,12 @@ class SqliteStore final : public TaskStore {
         });
   }
   void resume(ResumeRequest request, Completion<ResumeReply> done) override {
-    run(While::held, std::move(done), [request = std::move(request)](SqliteCore& core, Now now) {
+    run(While::asked, std::move(done), [request = std::move(request)](SqliteCore& core, Now now) {
       return core.table().resume(now, request);
     });
   }
   void lease(LeaseRequest request, Completion<LeaseReply> done) override {
-    run(While::held, std::move(done), [request = std::move(request)](SqliteCore& core, Now now) {
+    run(While::asked, std::move(done), [request = std::move(request)](SqliteCore& core, Now now) {
       return core.table().lease(now, request);
     });
   }
@@ -387,10 +393,12 @@ class SqliteStore final : public TaskStore {
     });
   }
   void abandon() override {
-    run<bool>(While::served, nullptr, [this](SqliteCore&, Now) -> Expected<bool> {
-      abandoning_ = true;
+    auto work = [this](SqliteCore&, Now) -> Expected<bool> {
+      abandon_waiting();
       return true;
-    });
+    };
+    put(std::make_unique<CallOf<bool, decltype(work)>>(While::served, nullptr, std::move(work)),
+        true);
   }
   std::vector<Lane> lanes() const override {
     const std::lock_guard<std::mutex> lock(table_mutex_);
@@ -405,9 +413,13 @@ class SqliteStore final : public TaskStore {
     put(std::make_unique<CallOf<T, Work>>(troubled, std::move(done), std::move(work)));
   }
 
-  void put(std::unique_ptr<Call> call) {
+  static bool waits(While troubled) noexcept {
+    return troubled == While::held || troubled == While::asked;
+  }
+
+  void put(std::unique_ptr<Call> call, bool always = false) {
     std::unique_lock<std::mutex> lock(mutex_);
-    const bool refusable = call->troubled() != While::held;
+    const bool refusable = !always && !waits(call->troubled());
     if (refusable && calls_.size() >= kCallsMax) {
       lock.unlock();
       const Error busy{make_error_code(errc::limit_reached), "too many calls wait for the store"};
@@ -465,14 +477,6 @@ class SqliteStore final : public TaskStore {
   Now now() const { return {clock_->steady_now(), clock_->system_now()}; }
 
   void step(Calls group, bool clean) {
-    answer(std::move(group), clean);
-    if (!std::exchange(abandoning_, false) || !trouble_) return;
-    const Error closed{make_error_code(errc::closed), "the master has stopped"};
-    fail_waiting(closed);
-  }
-
-  /// Runs the calls and answers what it can. `clean`: with nothing to commit, what was forgotten.
-  void answer(Calls group, bool clean) {
     for (auto& call : group) {
       if (trouble_) {
         pass(std::move(call));
@@ -480,6 +484,7 @@ class SqliteStore final : public TaskStore {
         apply(std::move(call));
       }
     }
+    if (std::exchange(abandoning_, false)) let_go_abandoned();
     if (core_->broken()) return stop_for_good();
     if (trouble_ && clock_->steady_now() < retry_at_) return;
     if (!trouble_ && !core_->changed() && !(clean && core_->unclean())) return done();
@@ -492,6 +497,8 @@ class SqliteStore final : public TaskStore {
           call->finish(&*trouble_);  // its upload is over; it may be what takes the room
         } else if (call->troubled() == While::served) {
           call->finish(nullptr);
+        } else if (call->abandoned()) {
+          finish_abandoned(*call);
         } else {
           applied_.push_back(std::move(call));
         }
@@ -528,7 +535,7 @@ class SqliteStore final : public TaskStore {
   /// While nothing can be committed.
   void pass(std::unique_ptr<Call> call) {
     const bool broken = core_->broken();
-    if (call->troubled() == While::held && !broken) {
+    if (waits(call->troubled()) && !broken) {
       held_.push_back(std::move(call));
       return;
     }
@@ -585,6 +592,34 @@ class SqliteStore final : public TaskStore {
     told_.notify_all();
   }
 
+  void abandon_waiting() {
+    for (Calls* calls : {&applied_, &held_}) {
+      for (auto& call : *calls) call->abandon();
+    }
+    abandoning_ = true;
+  }
+
+  /// What waits is answered; what it was to change is still to be changed.
+  void let_go_abandoned() {
+    for (auto& call : std::exchange(held_, {})) {
+      if (call->abandoned()) finish_abandoned(*call);
+      if (!call->abandoned() || call->troubled() == While::held) held_.push_back(std::move(call));
+    }
+    if (!trouble_) return;  // the commit tells
+    for (auto& call : std::exchange(applied_, {})) {
+      if (call->abandoned()) {
+        finish_abandoned(*call);
+      } else {
+        applied_.push_back(std::move(call));
+      }
+    }
+  }
+
+  static void finish_abandoned(Call& call) {
+    const Error closed{make_error_code(errc::closed), "the master has stopped"};
+    call.finish(&closed);
+  }
+
   void stop_for_good() {
     if (!trouble_) {
       trouble_.emplace(make_error_code(errc::store_failed), "the store has stopped");
@@ -606,7 +641,7 @@ class SqliteStore final : public TaskStore {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::optional<Error> trouble_;
   SteadyTime retry_at_{};
-  bool abandoning_ = false;  // in this step
+  bool abandoning_ = false;  // calls are marked
   bool unowned_ = false;     // the thread deletes the store when it ends
   Calls applied_;            // not committed
   Calls held_;               // not applied, as there is trouble

@@ -383,8 +383,9 @@ class TaskStore {
   virtual void cancel(BatchId id, Completion<BatchView> done) = 0;
   virtual void facts(Completion<StoreFacts> done) = 0;
   virtual std::vector<Lane> lanes() const = 0;
-  /// Whoever asked is gone: what waits because the store cannot keep it is answered `closed`. From
-  /// any thread. Completions hold on to their masters, and those on to the store.
+  /// Whoever asked is gone: what waits because the store cannot keep it is answered `closed`, and
+  /// still happens, but for leases. From any thread. Completions hold on to their masters, and
+  /// those on to the store.
   virtual void abandon() {}
 };
 

@@ -217,6 +217,7 @@ TEST_CASE("whoever waits for a failing disk is let go when its master ends",
   run_until([&] { return !world.facts().trouble.empty(); });
   CHECK_FALSE(lease.there());
   world.store->abandon();
+  run_until([&] { return lease.there(); });
   const std::weak_ptr<TaskStore> alive = world.store;
   world.store.reset();
   run_until([&] { return alive.expired(); });
@@ -264,4 +265,39 @@ TEST_CASE("the log of a SQLite store is copied into its file beside the work",
           world.store->commit_upload(token, 0, std::nullopt, std::move(done));
         }).info.ledger.accepted == 3'000);
   run_until([&] { return size() > 16'000'000; }, 10s);
+}
+
+TEST_CASE("what a master that ended had told a failing disk still happens",
+          "[contract][store][sqlite]") {
+  World world;
+  world.import(10);
+  const SessionId session = world.session();
+  const auto leased = value_of<LeaseReply>(
+      [&](auto done) { world.store->lease(world.request(session, 10), std::move(done)); });
+  REQUIRE(leased.tasks.size() == 10);
+  world.vfs.fail_with(Fault::full);
+  const Later<RecordReply> recorded;
+  world.store->record(session, world.reports({leased.tasks.begin(), leased.tasks.begin() + 4}),
+                      recorded.completion());
+  run_until([&] { return !world.facts().trouble.empty(); });
+  const Later<std::uint64_t> lost;
+  world.store->lose_session({session, 0ms, "it stopped"}, lost.completion());
+  const Later<LeaseReply> lease;
+  world.store->lease(world.request(session, 10), lease.completion());
+  world.store->abandon();
+  const Later<std::uint64_t> after;  // of the next master
+  world.store->give_back(session, {}, after.completion());
+  run_until([&] { return recorded.there() && lost.there() && lease.there(); });
+  CHECK(lost.slot->answer->error().code() == errc::closed);
+  CHECK_FALSE(after.there());
+
+  world.vfs.fail_with(Fault::none);
+  run_until([&] { return after.there(); }, 10s);
+  CHECK(*after.slot->answer);
+  run_until([&] {
+    (void)answer_of<StoreTick>([&](auto done) { world.store->tick(std::move(done)); });
+    return world.facts().ledger.queued == 6;
+  });
+  CHECK(world.facts().ledger.done == 4);
+  CHECK(world.facts().ledger.in_flight == 0);
 }

@@ -64,6 +64,7 @@ class StallingStore final : public TaskStore {
   void schedule_results(ScheduleResultQuery query, Completion<ResultPage> done) override;
   void schedule_page_end(ScheduleResultQuery query, Completion<ResultPageEnd> done) override;
   void set_drained(SessionId session, bool drained) override;
+  void abandon() override { store_->abandon(); }
   void set_name_drained(std::string name, bool drained, Completion<bool> done) override;
   std::vector<std::string> drained_names() const override { return store_->drained_names(); }
   std::string batch_name(BatchId id) const override;

@@ -172,26 +172,33 @@ TEST_CASE("an urgent descriptor is served before others of the same round", "[ep
     loop.post([&] { order += 'p'; });
   });
   // It wakes the loop as any other does, may become one of them, and may end.
-  std::vector<std::string> orders;
-  const auto later = [&](int ms, std::function<void()> step) {
-    loop.call_at(loop.clock_now() + milliseconds(ms), [&, step = std::move(step)] {
-      orders.push_back(std::exchange(order, "done"));
-      step();
-    });
+  const std::vector<std::pair<std::string, std::function<void()>>> steps = {
+      {"ooupoo", [&] { urgent.send(); }},
+      {"ooupooup",
+       [&] {
+         loop.watch(urgent.ours, ProbeLoop::readable, nullptr);
+         urgent.send();
+       }},
+      {"ooupooupup",
+       [&] {
+         loop.watch(urgent.ours, events, nullptr);
+         loop.unwatch(urgent.ours);
+         urgent.send();
+       }},
   };
-  later(20, [&] { urgent.send(); });
-  later(40, [&] {
-    loop.watch(urgent.ours, ProbeLoop::readable, nullptr);
-    urgent.send();
-  });
-  later(60, [&] {
-    loop.watch(urgent.ours, events, nullptr);
-    loop.unwatch(urgent.ours);
-    urgent.send();
-  });
-  later(80, [] {});
-  run_loop_until(loop, [&] { return orders.size() == 4; });
-  CHECK(orders == std::vector<std::string>{"ooupoo", "doneup", "doneup", "done"});
+  std::size_t step = 0;
+  int rounds_after = 0;
+  const std::function<void()> look = [&] {
+    if (step == steps.size()) {
+      ++rounds_after;
+    } else if (order == steps[step].first) {
+      steps[step++].second();
+    }
+    loop.call_at(loop.clock_now() + milliseconds(1), look);
+  };
+  look();
+  run_loop_until(loop, [&] { return rounds_after == 3; });
+  CHECK(order == "ooupooupup");
 }
 
 TEST_CASE("the next owner of a descriptor's number gets none of the last one's events",

@@ -86,6 +86,7 @@ class ForwardingStore : public TaskStore {
   void set_drained(SessionId session, bool drained) override {
     store_->set_drained(session, drained);
   }
+  void abandon() override { store_->abandon(); }
   void set_name_drained(std::string name, bool drained, Completion<bool> done) override {
     store_->set_name_drained(std::move(name), drained, std::move(done));
   }

@@ -31,7 +31,7 @@ class LateStore final : public ForwardingStore {
   /// Of results that wait to be recorded.
   std::size_t bytes() const noexcept { return bytes_; }
   /// Its process is gone: what waits never happens. It holds on to who asked, who holds on to this.
-  void abandon() { calls_.clear(); }
+  void forget_calls() { calls_.clear(); }
   /// Does at once what waits, and what comes of it.
   void finish() {
     while (!calls_.empty()) {

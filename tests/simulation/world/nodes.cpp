@@ -80,7 +80,7 @@ void MasterNode::drop() {
   core_->loop = nullptr;
   fleet_.reset();
   machine_.halt();
-  late_->abandon();
+  late_->forget_calls();
   core_.reset();
   late_.reset();
   judge_.master_ended();
