@@ -64,9 +64,10 @@ std::string bytes_text(std::uint64_t bytes) {
   return std::to_string(bytes / (1024 * 1024)) + " MiB";
 }
 
-std::string time_text(std::chrono::microseconds time) {
+// An agent may say of milliseconds what no count of microseconds holds.
+std::string time_text(std::chrono::duration<double, std::micro> time) {
   char text[48];
-  const auto us = static_cast<double>(time.count());
+  const double us = time.count();
   if (us < 1e3) {
     std::snprintf(text, sizeof text, "%.0f us", us);
   } else if (us < 1e6) {

@@ -34,7 +34,7 @@ std::string link_figures(const LinkFacts& facts);
 
 /// "384 KiB", "1.5 s", "3 tasks wait".
 std::string bytes_text(std::uint64_t bytes);
-std::string time_text(std::chrono::microseconds time);
+std::string time_text(std::chrono::duration<double, std::micro> time);
 std::string count_text(std::uint64_t number, const char* one, const char* many);
 
 }  // namespace probekit

@@ -53,6 +53,16 @@ AgentFacts with(AgentFacts facts, Change change) {
   return facts;
 }
 
+TEST_CASE("what an agent says of milliseconds may be more than microseconds can hold",
+          "[diagnosis]") {
+  AgentFacts facts = idle();
+  facts.unacked = 1;
+  facts.unacked_age = milliseconds{253'402'300'799'999'999};
+  const Diagnosis diagnosis = diagnose_agent(facts);
+  CHECK(diagnosis.verdict == Verdict::store_slow);
+  CHECK(diagnosis.text.find("for up to 253402300800000") != std::string::npos);
+}
+
 TEST_CASE("an agent's figures lead to one verdict", "[diagnosis]") {
   const AgentCase cases[] = {
       {"idle", Verdict::healthy, idle()},
