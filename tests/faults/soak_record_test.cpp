@@ -65,8 +65,8 @@ TEST_CASE("a soak is not well when something grows", "[faults][soak]") {
   CHECK(says(descriptors, "master, memory: descriptors grew"));
   const auto files = record_of([&](double minute) {
     // Half of the time its log is empty.
-    return Usage{0, 10'000'000 + (int(minute * 2) % 2) * (16'000'000U + 8'000'000U * grown(minute)),
-                 0, 0};
+    const auto half = static_cast<unsigned>(minute * 2);
+    return Usage{0, 10'000'000 + (half % 2) * (16'000'000U + 8'000'000U * grown(minute)), 0, 0};
   });
   CHECK_FALSE(files.well);
   const auto threads = record_of([&](double minute) {

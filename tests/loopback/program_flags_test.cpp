@@ -193,7 +193,7 @@ Checks of_master() {
        }},
       {"--send-buffer-limit",
        [] {
-         for (const std::size_t limit : {64 * 1024, 512 * 1024}) {
+         for (const std::size_t limit : {64U * 1024, 512U * 1024}) {
            const FrozenAgent it({"--send-buffer-limit", std::to_string(limit)},
                                 many_long_targets());
            const auto unsent = [&it] {
@@ -319,7 +319,7 @@ Checks of_agent() {
       {"--threads",
        [] {
          std::size_t threads[2] = {};
-         for (const std::size_t count : {1, 3}) {
+         for (const std::size_t count : {1U, 3U}) {
            const MasterProcess master;
            AgentProcess agent{"here", master.agents_url(), {"--threads", std::to_string(count)}};
            agent.wait_until_connected();
