@@ -14,15 +14,19 @@
 namespace probekit::api {
 namespace {
 
-void write_batch_members(json::Writer& writer, const BatchSnapshot& batch) {
-  writer.member("id", batch.id);
-  writer.member("name", batch.name);
+void write_progress(json::Writer& writer, const BatchSnapshot& batch) {
   writer.member("state", to_string(batch.state));
   writer.member("accepted", batch.ledger.accepted);
   writer.member("rejected", batch.rejected);
   write_ledger_members(writer, batch.ledger);
   write_time(writer, "created_at", batch.created_at);
   write_time(writer, "finished_at", batch.finished_at);
+}
+
+void write_batch_members(json::Writer& writer, const BatchSnapshot& batch) {
+  writer.member("id", batch.id);
+  writer.member("name", batch.name);
+  write_progress(writer, batch);
   writer.member("tasks_per_second", batch.tasks_per_second);
   write_or_null(writer, "eta_ms", batch.eta,
                 [&](std::chrono::milliseconds eta) { writer.int64(eta.count()); });
@@ -82,12 +86,7 @@ void write_probe_head(std::string& out, const BatchSnapshot& batch) {
   json::Writer writer(out);
   writer.begin_object();
   writer.member("id", batch.id);
-  writer.member("state", to_string(batch.state));
-  writer.member("accepted", batch.ledger.accepted);
-  writer.member("rejected", batch.rejected);
-  write_ledger_members(writer, batch.ledger);
-  write_time(writer, "created_at", batch.created_at);
-  write_time(writer, "finished_at", batch.finished_at);
+  write_progress(writer, batch);
   writer.key("results").begin_array();
 }
 

@@ -17,14 +17,12 @@
 #include "api/query.hpp"
 #include "api/scoped_timer.hpp"
 #include "api/scrape_probe.hpp"
+#include "probe/task_times.hpp"
 #include "probekit/probe_result.hpp"
 #include "store/task_slice.hpp"
 
 namespace probekit::api {
 namespace {
-
-// The shortest deadline a task may have.
-constexpr std::chrono::milliseconds kDeadlineOverTimeout{2000};
 
 class ScrapeProbeAnswer final : public ApiAnswer {
  public:

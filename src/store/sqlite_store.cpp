@@ -476,6 +476,7 @@ class SqliteStore final : public TaskStore {
 
   Now now() const { return {clock_->steady_now(), clock_->system_now()}; }
 
+  /// Runs the calls and answers what it can. `clean`: with nothing to commit, what was forgotten.
   void step(Calls group, bool clean) {
     for (auto& call : group) {
       if (trouble_) {
@@ -506,6 +507,7 @@ class SqliteStore final : public TaskStore {
       return;
     }
     done();
+    copy_log();
     if (!trouble_) return;
     trouble_.reset();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -565,6 +567,10 @@ class SqliteStore final : public TaskStore {
     for (auto& call : finished) call->finish(nullptr);
     finished.clear();
     if (!news.empty()) tell(news);
+  }
+
+  /// After a commit: nothing else makes the log longer.
+  void copy_log() {
     if (core_->log_frames() < kLogFrames) return;
     if (checkpointer_ == nullptr) {
       core_->checkpoint(false);
