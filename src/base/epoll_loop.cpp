@@ -119,9 +119,7 @@ void EpollLoop::run() {
     for (int i = 0; i < count && !stopping_.load(std::memory_order_relaxed); ++i) {
       serve_urgent();
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      if (event.data.u64 == kWakeMark) continue;
-      deliver(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)),
-              static_cast<std::uint32_t>(event.data.u64 >> 32), from_epoll(event.events));
+      if (event.data.u64 != kWakeMark) deliver(event.data.u64, from_epoll(event.events));
     }
   }
   thread_id_.store(std::thread::id{});
@@ -135,8 +133,7 @@ void EpollLoop::serve_urgent() {
     const int count = epoll_wait(urgent_fd_, events.data(), static_cast<int>(events.size()), 0);
     for (int i = 0; i < count && !stopping_.load(std::memory_order_relaxed); ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
-      deliver(static_cast<int>(static_cast<std::uint32_t>(event.data.u64)),
-              static_cast<std::uint32_t>(event.data.u64 >> 32), from_epoll(event.events));
+      deliver(event.data.u64, from_epoll(event.events));
       posted = true;
     }
   }
@@ -194,17 +191,19 @@ void EpollLoop::schedule_tick() {
   timers_.schedule(now_ + LagMeter::kTick, [this] { schedule_tick(); });
 }
 
-void EpollLoop::deliver(int fd, std::uint32_t generation, unsigned events) {
+void EpollLoop::deliver(std::uint64_t mark, unsigned events) {
+  const auto fd = static_cast<std::uint32_t>(mark);
+  const auto generation = static_cast<std::uint32_t>(mark >> 32);
   {
-    Watch& watch = watches_[static_cast<std::size_t>(fd)];
+    Watch& watch = watches_[fd];
     if (!watch.watched || watch.generation != generation) return;
     events &= watch.events | unsigned{failed};
     if (events == none) return;
   }
   // The callback may unwatch or replace itself, and watching others moves the table.
-  auto ready = std::move(watches_[static_cast<std::size_t>(fd)].ready);
+  auto ready = std::move(watches_[fd].ready);
   guarded([&] { ready(events); });
-  Watch& watch = watches_[static_cast<std::size_t>(fd)];
+  Watch& watch = watches_[fd];
   if (watch.watched && watch.generation == generation && !watch.ready) {
     watch.ready = std::move(ready);
   }
@@ -256,7 +255,7 @@ void EpollLoop::apply(int fd, unsigned asked) {
   }
   if (first && watch.in_epoll) --urgent_watched_;
   watch.in_epoll = false;
-  post([this, fd, generation = watch.generation] { deliver(fd, generation, failed); });
+  post([this, mark = mark_of(fd, watch.generation)] { deliver(mark, failed); });
 }
 
 void EpollLoop::unwatch(int fd) {

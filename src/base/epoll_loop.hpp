@@ -80,7 +80,7 @@ class PROBEKIT_EXPORT EpollLoop final : public ProbeLoop {
   void apply(int fd, unsigned asked);
   void remove_from_epoll(int fd, Watch& watch);
   void serve_urgent();
-  void deliver(int fd, std::uint32_t generation, unsigned events);
+  void deliver(std::uint64_t mark, unsigned events);
   void run_timers();
   void run_posted();
   void schedule_tick();

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "probe/is_high.hpp"
 #include "probekit/clock.hpp"
 #include "probekit/export.hpp"
 #include "store/task_store.hpp"
@@ -29,8 +30,8 @@ namespace probekit {
 enum class CreditClass : std::uint8_t { high, other };
 constexpr std::size_t kCreditClasses = 2;
 
-constexpr CreditClass credit_class(Priority priority) noexcept {
-  return priority == Priority::high ? CreditClass::high : CreditClass::other;
+inline CreditClass credit_class(Priority priority) noexcept {
+  return is_high(priority) ? CreditClass::high : CreditClass::other;
 }
 
 /// Serves sessions round robin, at most kChunk tasks at a time, so that none hoards. Of a

@@ -19,6 +19,7 @@
 #include "master/master_access.hpp"
 #include "master/master_core.hpp"
 #include "master/upload.hpp"
+#include "probe/task_times.hpp"
 #include "probekit/version.hpp"
 #include "protocol/messages.hpp"
 
@@ -30,7 +31,6 @@ constexpr std::chrono::minutes kHeartbeatIntervalMax{10};
 constexpr std::chrono::milliseconds kStoreFactsWait{500};  // then those of a moment ago do
 constexpr std::chrono::hours kTimeMax{1};  // the most an agent lets a master ask for
 constexpr std::chrono::hours kGraceMax{24};
-constexpr std::chrono::hours kDrainMax{24 * 366};  // so that no sum of times overflows
 
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string{"MasterOptions."} + what);
@@ -365,7 +365,7 @@ void Master::drain(std::chrono::milliseconds within, std::function<void(Expected
     core->notifier.answer([done, drained] { done(drained); });
   };
   const auto bounded =
-      std::clamp<std::chrono::milliseconds>(within, std::chrono::milliseconds{0}, kDrainMax);
+      std::clamp<std::chrono::milliseconds>(within, std::chrono::milliseconds{0}, kLongestTime);
   if (!core->post([impl = impl_.get(), bounded, finish] { impl->fleet->drain(bounded, finish); })) {
     finish(closed_error());
   }

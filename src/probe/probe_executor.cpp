@@ -5,20 +5,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
 #include <exception>
 #include <future>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
-#include "base/epoll_loop.hpp"
-#include "base/lag_meter.hpp"
-#include "base/thread.hpp"
-#include "probe/task_times.hpp"
+#include "probe/callback_observer.hpp"
+#include "probe/is_high.hpp"
+#include "probe/probing_thread.hpp"
 
 namespace probekit {
 namespace {
@@ -28,13 +25,9 @@ constexpr std::size_t kQueueMax = 1048576;
 constexpr std::size_t kThreadsMax = 64;
 constexpr std::size_t kThreadsDefault = 4;
 
-constexpr std::size_t kBurst = 64;         // tasks taken from the queue at once
-constexpr std::size_t kBurstsInARow = 8;   // before sockets and timers get their turn
 constexpr std::size_t kTasksAThread = 32;  // for so many new tasks one more thread is woken
 
-constexpr std::chrono::seconds kCheckInterval{1};
 constexpr std::chrono::hours kSuspectLagMax{1};
-constexpr std::chrono::seconds kOverdue{1};  // what a prober gets beyond the timeout
 
 void check_range(const char* name, std::size_t value, std::size_t min, std::size_t max) {
   if (value >= min && value <= max) return;
@@ -61,11 +54,6 @@ ProbeExecutorOptions checked(ProbeExecutorOptions options) {
   return options;
 }
 
-// Options given to submit(vector<Task>) were checked by nobody; a longer one counts as this.
-std::chrono::milliseconds timeout_of(const Task& task) noexcept {
-  return std::min(task.options->timeout, kLongestTime);
-}
-
 TaskQueueOptions queue_options(const ProbeExecutorOptions& options) {
   TaskQueueOptions out;
   out.concurrency = options.concurrency;
@@ -75,502 +63,14 @@ TaskQueueOptions queue_options(const ProbeExecutorOptions& options) {
 }
 
 bool has_high(const std::vector<Task>& tasks) noexcept {
-  return std::any_of(tasks.begin(), tasks.end(),
-                     [](const Task& task) { return task.options->priority == Priority::high; });
+  return std::any_of(tasks.begin(), tasks.end(), [](const Task& task) { return is_high(task); });
 }
-
-/// Told to every probing thread; the one that runs the task acts.
-struct CancelRequest {
-  TaskId id;
-  std::shared_ptr<const std::function<void(TaskId)>> cancelled;
-};
-
-class ProbingThread;
-
-/// What all threads share.
-struct Core {
-  explicit Core(ProbeExecutorOptions given)
-      : options(checked(std::move(given))),
-        queue(std::make_unique<TaskQueue>(queue_options(options))) {}
-
-  /// Wakes up to `count` threads that sleep and have free slots.
-  void wake(std::size_t count, const ProbingThread* but);
-
-  const ProbeExecutorOptions options;
-  std::unique_ptr<TaskQueue> queue;
-  std::vector<std::unique_ptr<Prober>> probers;
-  ProbeEnvironment environment;
-  TaskObserver* observer = nullptr;
-  std::vector<std::unique_ptr<ProbingThread>> threads;
-  std::atomic<std::size_t> next_thread{0};
-  std::atomic<bool> high_waits{false};  // in the queue, for a thread between two events
-};
-
-/// One thread with its loop, its runners and its share of the slots. Everything but the public
-/// part runs on that thread.
-class ProbingThread final : private ProbeSink {
- public:
-  ProbingThread(Core& core, std::size_t index, std::size_t slots_max)
-      : core_(core),
-        index_(index),
-        slots_max_(slots_max),
-        loop_(core.options.clock, core.options.log) {
-    loop_.set_idle([this] { pull(); });
-    loop_.set_interlude([this] { return start_high(); });
-  }
-
-  void start() {
-    thread_ = start_thread("probekit-pr" + std::to_string(index_), [this] { run(); });
-  }
-
-  void stop() { loop_.stop(); }
-
-  /// Returns the tasks that ran when the loop ended.
-  std::vector<Task> join() {
-    if (thread_.joinable()) thread_.join();
-    return std::move(abandoned_);
-  }
-
-  /// True: it slept with free slots, and looks into the queue now.
-  bool wake() {
-    if (!hungry_.load(std::memory_order_relaxed) || !hungry_.exchange(false)) return false;
-    loop_.post([] {});
-    return true;
-  }
-
-  void cancel(CancelRequest request) {
-    bool first;
-    {
-      const std::lock_guard<std::mutex> lock(cancels_mutex_);
-      first = cancels_.empty();
-      cancels_.push_back(std::move(request));
-    }
-    if (first) loop_.post([this] { run_cancels(); });
-  }
-
-  void add_facts(ProbeExecutorFacts& facts) const {
-    facts.started += started_.load(std::memory_order_relaxed);
-    facts.finished += finished_.load(std::memory_order_relaxed);
-    const LoopLag lag = loop_.lag();
-    facts.lag.last = std::max(facts.lag.last, lag.last);
-    facts.lag.max = std::max(facts.lag.max, lag.max);
-    const std::lock_guard<std::mutex> lock(told_mutex_);
-    facts.waits.dns += waits_.dns;
-    facts.waits.connect += waits_.connect;
-    facts.waits.tls += waits_.tls;
-    facts.waits.first_byte += waits_.first_byte;
-    facts.waits.receive += waits_.receive;
-    facts.waits.dns_longest = std::max(facts.waits.dns_longest, waits_.dns_longest);
-    facts.failures.ports += failures_.ports;
-    facts.failures.descriptors += failures_.descriptors;
-    facts.failures.memory += failures_.memory;
-  }
-
- private:
-  struct Slot {
-    Task task;  // its texts stay in place while the probe runs: runners hold views of them
-    ProbeRunner* runner = nullptr;
-    SteadyTime started{};
-    std::uint32_t generation = 0;
-    bool used = false;
-  };
-
-  struct Runner {
-    std::string kind;
-    std::unique_ptr<ProbeRunner> runner;  // null: could not be made
-    std::string error;
-  };
-
-  void run() {
-    for (const auto& prober : core_.probers) make_runner(*prober);
-    schedule_check(loop_.clock_now() + kCheckInterval);
-    idle_end_ = loop_.clock_now();
-    loop_.run();
-    ended_ = true;
-    runners_.clear();
-    for (Slot& slot : slots_) {
-      if (slot.used) abandoned_.push_back(std::move(slot.task));
-    }
-  }
-
-  void make_runner(const Prober& prober) {
-    Runner made;
-    made.kind = prober.kind().name;
-    try {
-      made.runner = prober.make_runner(loop_, core_.environment, *this);
-      if (!made.runner) made.error = "the prober could not start";
-    } catch (const std::exception& error) {
-      made.error = std::string{"the prober could not start: "} + error.what();
-    } catch (...) {
-      made.error = "the prober could not start";
-    }
-    if (!made.error.empty()) log(LogLevel::error, made.error, made.kind);
-    runners_.push_back(std::move(made));
-  }
-
-  void log(LogLevel level, std::string message, const std::string& kind) {
-    if (core_.options.log) {
-      core_.options.log->write(level, "probe", std::move(message), {{"kind", kind}});
-    }
-  }
-
-  /// Before each sleep: starts what there is room for.
-  void pull() {
-    for (std::size_t burst = 0;; ++burst) {
-      if (burst == kBurstsInARow) {
-        loop_.post([] {});
-        break;
-      }
-      const std::size_t asked = std::min(slots_max_ - busy_, kBurst);
-      // Before the look into the queue: what is pushed after it finds the flag set.
-      hungry_.store(asked > 0);
-      freed_ = false;
-      if (asked == 0) break;
-      TaskQueue::Popped popped = core_.queue->pop(asked, loop_.clock_now());
-      const bool more = popped.start.size() == asked;
-      if (more) core_.wake(1, this);
-      hand_back(popped);
-      for (Task& task : popped.start) start_task(std::move(task));
-      if (!more && !freed_) break;
-    }
-    if (std::exchange(reported_, false)) core_.observer->on_burst_end();
-    idle_end_ = loop_.clock_now();
-    busy_for_ = idle_end_ - loop_.now();
-  }
-
-  /// A task that somebody waits for does not wait for the round's end, if it may start when it is
-  /// first looked for.
-  bool start_high() {
-    if (!core_.high_waits.load(std::memory_order_relaxed) || busy_ >= slots_max_ ||
-        !core_.high_waits.exchange(false)) {
-      return false;
-    }
-    TaskQueue::Popped popped = core_.queue->pop(1, loop_.clock_now());
-    hand_back(popped);
-    for (Task& task : popped.start) {
-      if (task.options->priority == Priority::high) core_.high_waits.store(true);  // maybe more
-      start_task(std::move(task));
-    }
-    return true;
-  }
-
-  void hand_back(TaskQueue::Popped& popped) {
-    for (Task& task : popped.expired) {
-      hand_back(std::move(task), TaskObserver::Returned::expired);
-    }
-    for (Task& task : popped.host_busy) {
-      hand_back(std::move(task), TaskObserver::Returned::host_busy);
-    }
-  }
-
-  void hand_back(Task task, TaskObserver::Returned why) {
-    reported_ = true;
-    core_.observer->on_returned(std::move(task), why);
-  }
-
-  void start_task(Task task) {
-    const auto found = std::find_if(runners_.begin(), runners_.end(), [&](const Runner& runner) {
-      return runner.kind == task.options->kind;
-    });
-    if (found == runners_.end()) {
-      core_.queue->finish(task);
-      freed_ = true;
-      hand_back(std::move(task), TaskObserver::Returned::unsupported);
-      return;
-    }
-    if (free_slots_.empty()) {
-      free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
-      slots_.emplace_back();
-    }
-    const std::uint32_t index = free_slots_.back();
-    free_slots_.pop_back();
-    ++busy_;
-    Slot& slot = slots_[index];
-    slot.task = std::move(task);
-    slot.runner = found->runner.get();
-    slot.started = loop_.now();
-    slot.used = true;
-    count(started_);
-
-    const std::uint64_t probe = number_of(index);
-    if (slot.runner == nullptr) {
-      answer(probe, failed_result(FailureKind::internal, found->error));
-      return;
-    }
-    std::string error;
-    try {
-      slot.runner->start(probe, slot.task.target, *slot.task.options);
-      return;
-    } catch (const std::exception& thrown) {
-      error = std::string{"the prober threw: "} + thrown.what();
-    } catch (...) {
-      error = "the prober threw";
-    }
-    end_probe(probe);
-    answer(probe, failed_result(FailureKind::internal, std::move(error)));
-  }
-
-  void on_result(std::uint64_t probe, ProbeResult result) override {
-    if (!ended_) answer(probe, std::move(result));
-  }
-
-  /// Late answers, and second ones, find their slot used by another generation.
-  void answer(std::uint64_t probe, ProbeResult result) {
-    Slot* const slot = slot_of(probe);
-    if (slot == nullptr) return;
-    if (result.verdict == Verdict::none) {
-      result.verdict = Verdict::failed;
-      result.failure = Failure{FailureKind::internal, "the prober gave no verdict"};
-    } else if (result.verdict == Verdict::failed && !result.failure) {
-      result.failure = Failure{FailureKind::internal, "the prober gave no reason"};
-    } else if (result.failure) {
-      result.verdict = Verdict::failed;  // a master takes no passed result with a failure
-    }
-    if (result.started_at == SystemTime{}) {
-      result.started_at =
-          loop_.system_now() -
-          std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock_now() - slot->started);
-    }
-    result.suspect = result.suspect || is_late();
-    Task task = release(*slot, probe);
-    const bool high = task.options->priority == Priority::high;
-    reported_ = !high;
-    core_.observer->on_result(std::move(task), std::move(result));
-    if (high) core_.observer->on_burst_end();
-  }
-
-  /// Whether this thread was late in this round or the one before, or slept longer than it asked.
-  bool is_late() const noexcept {
-    const std::chrono::nanoseconds limit = core_.options.suspect_lag;
-    return loop_.lag().last > limit || busy_for_ > limit ||
-           loop_.now() - idle_end_ > LagMeter::kTick + limit ||
-           loop_.clock_now() - loop_.now() > limit;
-  }
-
-  Task release(Slot& slot, std::uint64_t probe) {
-    Task task = std::move(slot.task);
-    slot.used = false;
-    ++slot.generation;
-    free_slots_.push_back(static_cast<std::uint32_t>(probe));
-    --busy_;
-    count(finished_);
-    core_.queue->finish(task);
-    freed_ = true;
-    return task;
-  }
-
-  std::uint64_t number_of(std::uint32_t index) const noexcept {
-    return (std::uint64_t{slots_[index].generation} << 32) | index;
-  }
-
-  Slot* slot_of(std::uint64_t probe) noexcept {
-    const auto index = static_cast<std::uint32_t>(probe);
-    if (index >= slots_.size() || !slots_[index].used || number_of(index) != probe) return nullptr;
-    return &slots_[index];
-  }
-
-  void end_probe(std::uint64_t probe) noexcept {
-    Slot* const slot = slot_of(probe);
-    if (slot == nullptr) return;
-    try {
-      slot->runner->cancel(probe);
-    } catch (...) {  // it is given up either way
-    }
-  }
-
-  void run_cancels() {
-    std::vector<CancelRequest> requests;
-    {
-      const std::lock_guard<std::mutex> lock(cancels_mutex_);
-      requests.swap(cancels_);
-    }
-    std::unordered_map<TaskId, const CancelRequest*> wanted;
-    for (const CancelRequest& request : requests) wanted.emplace(request.id, &request);
-    for (std::uint32_t index = 0; index < slots_.size(); ++index) {
-      if (!slots_[index].used) continue;
-      const auto found = wanted.find(slots_[index].task.id);
-      if (found == wanted.end()) continue;
-      const std::uint64_t probe = number_of(index);
-      end_probe(probe);
-      Slot* const slot = slot_of(probe);
-      if (slot == nullptr) continue;  // it answered inside cancel()
-      release(*slot, probe);
-      reported_ = true;
-      if (*found->second->cancelled) (*found->second->cancelled)(found->first);
-    }
-  }
-
-  void schedule_check(SteadyTime when) {
-    loop_.call_at(when, [this, when] {
-      schedule_check(loop_.now() + kCheckInterval);
-      if (loop_.now() - when <= kCheckInterval / 2) return check();
-      // After a freeze every socket and timer gets its turn before a probe counts as overdue.
-      loop_.call_at(loop_.now(), [this] { check(); });
-    });
-  }
-
-  void check() {
-    const SteadyTime now = loop_.now();
-    for (std::uint32_t index = 0; index < slots_.size(); ++index) {
-      const Slot& slot = slots_[index];
-      if (!slot.used || now - slot.started <= timeout_of(slot.task) + kOverdue) continue;
-      const std::uint64_t probe = number_of(index);
-      log(LogLevel::error, "a prober did not answer within its timeout", slot.task.options->kind);
-      end_probe(probe);
-      ProbeResult result =
-          failed_result(FailureKind::internal, "the prober did not answer within its timeout");
-      if (const Slot* const still = slot_of(probe)) {
-        result.duration =
-            std::chrono::duration_cast<std::chrono::microseconds>(now - still->started);
-      }
-      answer(probe, std::move(result));
-    }
-    // Tasks expire in line while every slot is busy, too.
-    TaskQueue::Popped popped = core_.queue->pop(0, now);
-    if (!popped.expired.empty()) core_.wake(1, this);  // the next of their hosts may be ready
-    hand_back(popped);
-    ask_runners();
-  }
-
-  void ask_runners() {
-    ProbeWaits waits;
-    LocalFailures failures;
-    for (const Runner& one : runners_) {
-      if (one.runner) one.runner->tell(waits, failures);
-    }
-    const std::lock_guard<std::mutex> lock(told_mutex_);
-    waits_ = waits;
-    failures_ = failures;
-  }
-
-  static void count(std::atomic<std::uint64_t>& counter) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
-
-  Core& core_;
-  const std::size_t index_;
-  const std::size_t slots_max_;
-  EpollLoop loop_;
-  std::vector<Runner> runners_;
-  std::deque<Slot> slots_;
-  std::vector<std::uint32_t> free_slots_;
-  std::vector<Task> abandoned_;
-  std::size_t busy_ = 0;
-  SteadyTime idle_end_{};
-  std::chrono::nanoseconds busy_for_{0};  // the round before
-  bool reported_ = false;
-  bool freed_ = false;  // a slot, after the last look into the queue
-  bool ended_ = false;
-  std::atomic<bool> hungry_{false};
-  std::atomic<std::uint64_t> started_{0};
-  std::atomic<std::uint64_t> finished_{0};
-
-  mutable std::mutex told_mutex_;  // once a second, and when somebody asks for facts
-  ProbeWaits waits_;               // under told_mutex_
-  LocalFailures failures_;         // under told_mutex_
-
-  std::mutex cancels_mutex_;
-  std::vector<CancelRequest> cancels_;  // under cancels_mutex_
-
-  std::thread thread_;
-};
-
-void Core::wake(std::size_t count, const ProbingThread* but) {
-  const std::size_t first = next_thread.fetch_add(1, std::memory_order_relaxed);
-  for (std::size_t i = 0; i < threads.size() && count > 0; ++i) {
-    ProbingThread& thread = *threads[(first + i) % threads.size()];
-    if (&thread != but && thread.wake()) --count;
-  }
-}
-
-/// The options of a task that a callback waits for.
-struct CallbackOptions : ProbeOptions {
-  mutable std::function<void(TaskResult)> done;  // taken once, by whoever ends the task
-};
-
-/// Tasks taken whose callback was not called yet: results that wait for the host count, too.
-/// Shared with what was posted to the host's Executor, which may outlive the executor here.
-struct Unanswered {
-  std::atomic<std::size_t> high{0};
-  std::atomic<std::size_t> other{0};
-
-  std::atomic<std::size_t>& of(Priority priority) noexcept {
-    return priority == Priority::high ? high : other;
-  }
-};
-
-/// Turns what happens to tasks into calls of their callbacks.
-class CallbackObserver final : public TaskObserver {
- public:
-  CallbackObserver(std::shared_ptr<Executor> executor, TaskQueueWindow window)
-      : executor_(std::move(executor)), window_(window) {
-    if (!executor_) executor_ = std::make_shared<DeliveryThread>();
-  }
-
-  /// False: as many wait for their callback as may. By one thread at a time.
-  bool take(Priority priority) noexcept {
-    std::atomic<std::size_t>& count = unanswered_->of(priority);
-    if (count >= (priority == Priority::high ? window_.high : window_.other)) return false;
-    ++count;
-    return true;
-  }
-  void give_back(Priority priority) noexcept { --unanswered_->of(priority); }
-
-  void on_result(Task task, ProbeResult result) override {
-    TaskResult out;
-    static_cast<ProbeResult&>(out) = std::move(result);
-    deliver(std::move(task), std::move(out));
-  }
-
-  void on_returned(Task task, Returned why) override {
-    TaskResult out;
-    if (why == Returned::expired) {
-      out.state = TaskState::expired;
-      out.reason = ExpiryReason::deadline;
-      out.diagnosis = "no slot was free before its deadline";
-    } else {
-      static_cast<ProbeResult&>(out) =
-          failed_result(FailureKind::internal, "no prober took the task");
-    }
-    deliver(std::move(task), std::move(out));
-  }
-
-  void on_burst_end() override {}
-
-  void on_stopped(Task task) {
-    on_result(std::move(task), failed_result(FailureKind::internal, "stopped"));
-  }
-
-  void on_taken_back(const Task& task) {
-    TaskResult out;
-    out.state = TaskState::cancelled;
-    deliver(task, std::move(out));
-  }
-
- private:
-  void deliver(Task task, TaskResult result) {
-    const auto& options = static_cast<const CallbackOptions&>(*task.options);
-    result.task = std::to_string(task.id.value);
-    result.target = std::move(task.target);
-    result.kind = options.kind;
-    result.attempt = task.attempt;
-    result.labels = options.labels;
-    executor_->post([done = std::move(options.done), result = std::move(result),
-                     unanswered = unanswered_, priority = options.priority]() mutable {
-      --unanswered->of(priority);  // first: a callback may submit the next
-      if (done) done(std::move(result));
-    });
-  }
-
-  std::shared_ptr<Executor> executor_;
-  const TaskQueueWindow window_;
-  const std::shared_ptr<Unanswered> unanswered_ = std::make_shared<Unanswered>();
-};
 
 }  // namespace
 
 struct ProbeExecutor::Impl {
-  explicit Impl(ProbeExecutorOptions options) : core(std::move(options)) {
+  explicit Impl(ProbeExecutorOptions options) : core(checked(std::move(options))) {
+    core.queue = std::make_unique<TaskQueue>(queue_options(core.options));
     core.environment.address_policy = core.options.address_policy;
     core.environment.dns_servers = core.options.dns_servers;
     core.environment.random = core.options.random;
@@ -628,7 +128,7 @@ struct ProbeExecutor::Impl {
                        [&](const auto& prober) { return prober->kind().name == kind; });
   }
 
-  Core core;
+  ProbingCore core;
   ProbeKinds kinds;
   std::unique_ptr<CallbackObserver> callbacks;
   std::atomic<bool> open{false};
@@ -716,7 +216,7 @@ Expected<void> ProbeExecutor::submit(ProbeSpec spec, std::function<void(TaskResu
     if (!tasks.empty()) impl.callbacks->give_back(priority);
   }
   if (!tasks.empty()) return Error{errc::limit_reached, "the queue of tasks is full"};
-  if (priority == Priority::high) impl.core.high_waits.store(true);
+  if (is_high(priority)) impl.core.high_waits.store(true);
   impl.wake_for(1);
   return {};
 }

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "probe/is_high.hpp"
 #include "probe/task_times.hpp"
 
 namespace probekit {
@@ -85,8 +86,6 @@ struct Host {
     return running == 0 && promoted == 0 && waiting_high.empty() && waiting_other.empty();
   }
 };
-
-bool is_high(const Task& task) noexcept { return task.options->priority == Priority::high; }
 
 void check_range(const char* name, std::size_t value, std::size_t min, std::size_t max) {
   if (value >= min && value <= max) return;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/local_failures.hpp"
+#include "probe/is_high.hpp"
 #include "probe/url.hpp"
 #include "probekit/http_prober.hpp"
 #include "probekit/version.hpp"
@@ -416,7 +417,7 @@ HttpRunner::Probe* HttpRunner::owner_of(void* easy) {
 // libcurl may have handles of its own, which have no owner.
 bool HttpRunner::is_urgent(void* easy) {
   const Probe* const probe = owner_of(easy);
-  return probe != nullptr && probe->options->priority == Priority::high;
+  return probe != nullptr && is_high(probe->options->priority);
 }
 
 void HttpRunner::on_transfer_end(void* easy, int code) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "probe/is_high.hpp"
 #include "probe/task_times.hpp"
 
 namespace probekit::protocol {

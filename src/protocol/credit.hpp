@@ -18,8 +18,6 @@
 
 namespace probekit::protocol {
 
-inline bool is_high(Priority priority) noexcept { return priority == Priority::high; }
-
 /// How many of something happened in the last two seconds.
 class RecentCount {
  public:

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/histogram.hpp"
+#include "probe/task_times.hpp"
 #include "probekit/clock.hpp"
 #include "probekit/error.hpp"
 #include "probekit/master.hpp"
@@ -214,7 +215,7 @@ struct ScheduledTarget {
   std::shared_ptr<const ProbeOptions> options;
 };
 constexpr std::chrono::milliseconds kScheduleIntervalMin{1000};
-constexpr std::chrono::milliseconds kScheduleIntervalMax = std::chrono::hours{24 * 366};
+constexpr std::chrono::milliseconds kScheduleIntervalMax = kLongestTime;
 constexpr std::size_t kScheduleTargetsMax = 100'000;  ///< of all schedules, so of each
 struct ScheduleSpec {
   std::chrono::milliseconds interval{60'000};  ///< kScheduleIntervalMin to kScheduleIntervalMax
@@ -314,6 +315,7 @@ class TaskStore {
   virtual void release_key(IdempotencyKey key) = 0;
 
   // -- sessions and leases ----------------------------------------------------------------------
+  // What comes of these calls is told in the order of the calls; a refusal may come sooner.
   struct SessionOpened {
     SessionId session = 0;
     std::uint64_t epoch = 0;  ///< one more than the last of this name
