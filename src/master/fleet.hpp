@@ -217,7 +217,6 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   struct Losing {
     std::size_t asks_open = 0;
     SessionLoss loss;
-    std::vector<std::pair<std::uint64_t, TaskStore::SessionOpened>> opened;  // links after it
   };
   std::unordered_map<SessionId, Losing> losing_;  // ended, with leases not answered
 

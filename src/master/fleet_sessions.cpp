@@ -64,10 +64,6 @@ void Fleet::on_opened(std::uint64_t link_id, Expected<TaskStore::SessionOpened> 
     return process(*link);
   }
   AgentRecord& record = *link->record_;
-  if (const auto losing = losing_.find(record.session); losing != losing_.end()) {
-    losing->second.opened.emplace_back(link_id, *opened);
-    return;
-  }
   link->store_session_ = opened->session;
   link->epoch_ = opened->epoch;
   link->resume_.previous = record.session;
@@ -187,11 +183,12 @@ void Fleet::end_session(Link& link, milliseconds grace) {
 }
 
 // What the store is about to lease to it never reaches it and comes back, and is not to count as
-// lost with it: the store hears of the loss, and of a resume, behind that.
+// lost with it: the store hears of the loss behind that. A session that follows resumes behind
+// that too, as the store answers in order.
 void Fleet::lose_session(const Link& link, milliseconds grace, std::string diagnosis) {
   SessionLoss loss{link.store_session_, grace, std::move(diagnosis)};
   if (link.asks_open_ > 0 && !aborted_) {
-    losing_[link.store_session_] = {link.asks_open_, std::move(loss), {}};
+    losing_[link.store_session_] = {link.asks_open_, std::move(loss)};
     return;
   }
   // Nobody hears the answers of a master that stops; what comes is given back at once then, mostly
@@ -208,14 +205,10 @@ void Fleet::on_late_lease(SessionId session) {
   const milliseconds grace = losing.loss.grace;
   core_->store->lose_session(std::move(losing.loss), [](auto) {});
   if (now() + grace < tick_due_) tick_after(grace + milliseconds{1});
-  for (const auto& [link, opened] : losing.opened) on_opened(link, opened);
 }
 
 void Fleet::lose_the_rest() {
   for (auto& one : losing_) {
-    for (const auto& [link, opened] : one.second.opened) {
-      core_->store->lose_session({opened.session, milliseconds{0}}, [](auto) {});
-    }
     SessionLoss& loss = one.second.loss;
     loss.grace = std::max<milliseconds>(loss.grace, kGiveBackTime);
     core_->store->lose_session(std::move(loss), [](auto) {});

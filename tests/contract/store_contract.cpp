@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -559,6 +560,37 @@ void check_schedules(const MakeStore& make) {
 }
 
 void check_sessions(const MakeStore& make) {
+  SECTION("what calls of sessions come to is told in their order") {
+    Subject s(make);
+    s.import(many("http://x/", 100));
+    const SessionId session = s.session("a1");
+    LeaseRequest lease{session, {}, 1};
+    for (const Lane& lane : s.store->lanes()) lease.lanes.push_back(lane.id);
+    std::mutex mutex;
+    std::vector<int> told;
+    int calls = 0;
+    const auto note = [&] {
+      return [&told, &mutex, call = calls++](const auto& answer) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        told.push_back(answer ? call : -1);
+      };
+    };
+    for (int i = 0; i < 20; ++i) {
+      s.store->lease(lease, note());
+      s.store->open_session({"a1", {}, {"http"}}, note());
+      s.store->resume({0, session, false, {}}, note());
+      s.store->give_back(session, {}, note());
+    }
+    s.store->lose_session({session, 30s}, note());
+    std::vector<int> in_order(static_cast<std::size_t>(calls));
+    std::iota(in_order.begin(), in_order.end(), 0);
+    run_until([&] {
+      const std::lock_guard<std::mutex> lock(mutex);
+      return told.size() == in_order.size();
+    });
+    CHECK(told == in_order);
+  }
+
   SECTION("a lost session gives its tasks back to the head of their lane") {
     Subject subject(make);
     const BatchId batch = subject.import(many("u", 4));
