@@ -62,7 +62,8 @@ IdleCost keep_idle(const Scale& scale, std::uint64_t count) {
   const std::chrono::duration<double, std::micro> cpu = test::cpu_time(pid) - cpu_before;
   cost.percent = 100 * cpu.count() / passed.count();
   cost.bytes =
-      static_cast<double>(test::resident_bytes(pid) - memory_before) / static_cast<double>(count);
+      (static_cast<double>(test::resident_bytes(pid)) - static_cast<double>(memory_before)) /
+      static_cast<double>(count);
 
   const auto connected = test::number_at(master.api().get("/v1/status").json(), "agents_connected");
   agents.signal(SIGTERM);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// Agents.
+// The table of agents: what each does, and what stands in its way.
 
 const kAgentsPage = 20;
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// Imports.
+// The form that imports a file: which format it has, how far it is, which lines were refused.
 
 let uploading = null; // XMLHttpRequest: it alone tells how far an upload is
 

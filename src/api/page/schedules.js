@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// Schedules.
+// The table of schedules, with the ends of their latest runs.
 
 const kSchedulesPage = 50;
 

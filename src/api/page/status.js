@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// The master.
+// The head of the page: what the master says of itself and of its ledger.
 
 const donePlot = new Plot();
 let lastDone = null; // {at, done}
