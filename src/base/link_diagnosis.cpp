@@ -90,6 +90,9 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
       facts.interval > milliseconds{0} && facts.silent >= kSilentMin &&
       duration<double>{facts.silent} >= kIntervalsSilent * duration<double>{facts.interval};
   const std::uint64_t waiting = here.send_queue_bytes + here.unsent_bytes;
+  const bool closed =
+      here.known && (here.peer_window_bytes == 0 ||
+                     (facts.span >= kSpanMin && facts.rwnd_limited * 2 >= facts.span));
 
   // The first of the pair: who has bytes that arrived and were not read.
   if (facts.span >= kSpanMin && facts.recv_queue_least >= kRecvQueueHigh) {
@@ -109,9 +112,6 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
     const std::string stands = bytes_text(here.send_queue_bytes) + " stand in Send-Q and " +
                                bytes_text(here.unsent_bytes) +
                                " before it, none acknowledged for " + time_text(facts.stalled);
-    const bool closed =
-        here.known && (here.peer_window_bytes == 0 ||
-                       (facts.span >= kSpanMin && facts.rwnd_limited * 2 >= facts.span));
     if (!closed) {
       return {LinkFault::stalled,
               stands + (here.known
@@ -141,9 +141,17 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
   }
   if (silent) {
     const std::string quiet = "not a byte came from " + other + " for " + time_text(facts.silent);
-    if (facts.direct) {
+    if (facts.direct && (waiting == 0 || closed)) {
       return {LinkFault::peer_not_reading,
-              quiet + ", while its kernel acknowledges all that is sent: its process stands still"};
+              quiet +
+                  (waiting == 0 ? ", while its kernel acknowledges all that is sent"
+                                : ", while its kernel lives and has its window closed") +
+                  ": its process stands still"};
+    }
+    if (waiting > 0) {
+      return {LinkFault::stalled, quiet + ", and " + bytes_text(waiting) +
+                                      " wait here, none acknowledged for " +
+                                      time_text(facts.stalled)};
     }
     return {LinkFault::stalled, quiet + ", while " + between(facts) +
                                     " takes what is sent. From this end the network behind it and "

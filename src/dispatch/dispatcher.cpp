@@ -240,7 +240,16 @@ void Dispatcher::enlist(SessionId id, Session& session) {
   for (const CreditClass credit : kBoth) enlist(id, session, credit);
 }
 
-std::vector<LaneId> Dispatcher::choose(SessionId id, const Session& session, CreditClass credit) {
+bool Dispatcher::has_work_for(SessionId id) const {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.drained) return false;
+  return std::any_of(std::begin(kBoth), std::end(kBoth), [&](CreditClass credit) {
+    return !choose(id, found->second, credit).empty();
+  });
+}
+
+std::vector<LaneId> Dispatcher::choose(SessionId id, const Session& session,
+                                       CreditClass credit) const {
   const Class& one = classes_[place(credit)];
   const std::uint32_t turn = session.sides[place(credit)].turn;
   std::vector<LaneId> first;

@@ -73,6 +73,8 @@ class PROBEKIT_EXPORT Dispatcher {
   /// What to ask now; empty: nothing to do until told more, or until next_wakeup().
   std::vector<Ask> next(SteadyTime now);
   std::optional<SteadyTime> next_wakeup() const;
+  /// Whether tasks are there that it may take, as far as known: its room is not looked at.
+  bool has_work_for(SessionId session) const;
 
   /// No lease from now on.
   void stop() { stopped_ = true; }
@@ -119,7 +121,7 @@ class PROBEKIT_EXPORT Dispatcher {
   void enlist(SessionId id, Session& session, CreditClass credit);
   void enlist(SessionId id, Session& session);
   bool ask(SessionId id, Session& session, CreditClass credit, std::vector<Ask>& asks);
-  std::vector<LaneId> choose(SessionId id, const Session& session, CreditClass credit);
+  std::vector<LaneId> choose(SessionId id, const Session& session, CreditClass credit) const;
   void forget_lane(LaneId id);
   void close_ask(Session& session, CreditClass credit);
   void forget_tags(SessionId id, const Session& session);

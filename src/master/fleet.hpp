@@ -183,12 +183,13 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   void record_latency(SteadyTime asked);
 
   // views
-  AgentSnapshot info_of(const std::string& name, AgentRecord& record, bool fresh);
+  void freshen(AgentRecord& record, std::size_t& left);
+  AgentSnapshot info_of(const std::string& name, AgentRecord& record);
   AgentFacts facts_of(const AgentRecord& record, SteadyTime last_byte) const;
   Diagnosis diagnose(const AgentRecord& record) const;
   Diagnosis diagnose_end(Link& link);
-  std::array<std::size_t, kDiagnosisVerdicts> diagnose_all() const;
-  FleetFacts fleet_facts(const StoreFacts& store) const;
+  std::array<std::size_t, kDiagnosisVerdicts> diagnose_all();
+  FleetFacts fleet_facts(const StoreFacts& store);
   std::chrono::milliseconds store_waits() const;
   void measure_loop();
   void explain_to_store();

@@ -57,7 +57,7 @@ AgentFacts Fleet::facts_of(const AgentRecord& record, SteadyTime last_byte) cons
   facts.loop_lag = microseconds{record.beat.loop_lag_us};
   facts.cpu_cores = record.cpu_cores;
   facts.threads = record.hello.threads;
-  facts.store_queued = store_facts_.ledger.queued;
+  if (dispatcher_.has_work_for(record.session)) facts.store_queued = store_facts_.ledger.queued;
   if (record.beat.waits) {
     facts.waiting_for_host = static_cast<std::size_t>(record.beat.waits->host);
     facts.waits = record.beat.waits->probes;
@@ -86,15 +86,17 @@ Diagnosis Fleet::diagnose_end(Link& link) {
   return diagnose_disconnect(facts_of(*link.record_, last_byte));
 }
 
-std::array<std::size_t, kDiagnosisVerdicts> Fleet::diagnose_all() const {
+std::array<std::size_t, kDiagnosisVerdicts> Fleet::diagnose_all() {
   std::array<std::size_t, kDiagnosisVerdicts> verdicts{};
+  std::size_t left = kFactsFreshMax;
   for (const auto& one : by_session_) {
+    freshen(*one.second->record_, left);
     ++verdicts[static_cast<std::size_t>(diagnose(*one.second->record_).verdict)];
   }
   return verdicts;
 }
 
-FleetFacts Fleet::fleet_facts(const StoreFacts& store) const {
+FleetFacts Fleet::fleet_facts(const StoreFacts& store) {
   FleetFacts facts;
   facts.agents_connected = by_session_.size();
   facts.agents = diagnose_all();
@@ -153,7 +155,14 @@ void Fleet::explain_to_store() {
   core_->store->explain(std::move(text));
 }
 
-AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool fresh) {
+// Asking the kernel costs: of many agents some are told as they were a moment ago.
+void Fleet::freshen(AgentRecord& record, std::size_t& left) {
+  if (record.link == nullptr || left == 0 || now() - record.facts_at <= kFactsAge) return;
+  sample(*record.link);
+  --left;
+}
+
+AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record) {
   AgentSnapshot info;
   info.name = name;
   info.instance = record.hello.instance;
@@ -176,7 +185,6 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
   info.last_disconnect = record.last_disconnect;
   if (info.connected) {
     Link& link = *record.link;
-    if (fresh) sample(link);
     info.draining = info.draining || link.session_.draining();
     info.credit_high = link.session_.room(true);
     info.credit_other = link.session_.room(false);
@@ -188,7 +196,7 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
     info.connection = record.facts;
     info.connection.unsent_bytes += link.session_.unsent_bytes();
     record.last_received = link.session_.last_life();
-    info.stalled = record.meter.stalled(now());
+    info.stalled = record.meter.stalled();
     info.direct = record.meter.facts(now(), record.last_received).direct;
     info.slots_busy = static_cast<std::size_t>(record.beat.running);
     info.queue_age = milliseconds{record.beat.queue_age_ms};
@@ -209,12 +217,10 @@ AgentSnapshot Fleet::info_of(const std::string& name, AgentRecord& record, bool 
 std::vector<AgentSnapshot> Fleet::agents() {
   std::vector<AgentSnapshot> all;
   all.reserve(records_.size());
-  // Asking the kernel costs; of many agents some are told as they were a moment ago.
   std::size_t left = kFactsFreshMax;
   for (const auto& [name, record] : records_) {
-    const bool stale = record->link != nullptr && now() - record->facts_at > kFactsAge;
-    all.push_back(info_of(name, *record, stale && left > 0));
-    if (stale && left > 0) --left;
+    freshen(*record, left);
+    all.push_back(info_of(name, *record));
   }
   return all;
 }
@@ -222,7 +228,8 @@ std::vector<AgentSnapshot> Fleet::agents() {
 std::optional<AgentSnapshot> Fleet::agent(const std::string& name) {
   const auto found = records_.find(name);
   if (found == records_.end()) return std::nullopt;
-  return info_of(name, *found->second, true);
+  if (Link* const link = found->second->link) sample(*link);
+  return info_of(name, *found->second);
 }
 
 std::optional<AgentSnapshot> Fleet::set_drained(const std::string& name, bool drained) {
@@ -236,7 +243,8 @@ std::optional<AgentSnapshot> Fleet::set_drained(const std::string& name, bool dr
     dispatch_later();
   }
   publish(name, record);
-  return info_of(name, record, true);
+  if (record.link != nullptr) sample(*record.link);
+  return info_of(name, record);
 }
 
 MasterStatus Fleet::status() {

@@ -38,7 +38,7 @@ SocketFacts socket_facts(const ConnectionFacts& facts, std::uint64_t waiting) {
 
 void LinkMeter::start(SteadyTime now) {
   *this = LinkMeter{};
-  progress_at_ = empty_at_ = now;
+  looked_at_ = progress_at_ = empty_at_ = now;
 }
 
 void LinkMeter::look(const ConnectionFacts& facts, std::uint64_t waiting, SteadyTime now) {
@@ -51,6 +51,7 @@ void LinkMeter::look(const ConnectionFacts& facts, std::uint64_t waiting, Steady
   // The kernel knows better than looks do when the window closed.
   if (facts.window_closed > milliseconds{0})
     progress_at_ = std::max(empty_at_, std::min(progress_at_, now - facts.window_closed));
+  looked_at_ = now;
   acked_ = facts.bytes_acked;
   received_ = facts.bytes_received;
 
@@ -78,9 +79,9 @@ void LinkMeter::told(const SocketFacts& there) {
   there_ = there;
 }
 
-milliseconds LinkMeter::stalled(SteadyTime now) const {
+milliseconds LinkMeter::stalled() const {
   if (waiting_in(here_) == 0) return milliseconds{0};
-  return duration_cast<milliseconds>(now - progress_at_);
+  return duration_cast<milliseconds>(looked_at_ - progress_at_);
 }
 
 LinkFacts LinkMeter::facts(SteadyTime now, SteadyTime last_byte) const {
@@ -89,14 +90,14 @@ LinkFacts LinkMeter::facts(SteadyTime now, SteadyTime last_byte) const {
   facts.there = there_;
   facts.interval = interval_;
   facts.silent = std::max(duration_cast<milliseconds>(now - last_byte), milliseconds{0});
-  facts.stalled = stalled(now);
+  facts.stalled = stalled();
   if (there_) {
     facts.direct = !there_->local.empty() && there_->local == peer_;
     facts.there_recv_queue_least = std::min(there_recv_queue_before_, there_->recv_queue_bytes);
     facts.there_waiting_least = std::min(there_waiting_before_, waiting_in(*there_));
   }
   if (!looked_) return facts;
-  facts.span = duration_cast<milliseconds>(now - older_.at);
+  facts.span = duration_cast<milliseconds>(looked_at_ - older_.at);
   facts.acked_bytes = grown(acked_, older_.acked);
   facts.received_bytes = grown(received_, older_.received);
   facts.retransmits = grown(here_.retransmits, older_.retransmits);

@@ -36,8 +36,9 @@ class LinkMeter {
   /// A heartbeat of the other end: its socket, as far as it told.
   void told(const SocketFacts& there);
 
-  /// Since when bytes wait and none was acknowledged; 0 when none waits.
-  std::chrono::milliseconds stalled(SteadyTime now) const;
+  /// For how long bytes had waited and none was acknowledged, at the last look; 0 when none did.
+  /// What happened since nobody knows.
+  std::chrono::milliseconds stalled() const;
   LinkFacts facts(SteadyTime now, SteadyTime last_byte) const;
 
  private:
@@ -52,6 +53,7 @@ class LinkMeter {
   };
 
   bool looked_ = false;
+  SteadyTime looked_at_{};
   std::chrono::milliseconds interval_{0};
   SocketFacts here_;
   std::string peer_;

@@ -292,6 +292,13 @@ TEST_CASE("who is at fault is read off the queues at both ends", "[diagnosis][li
       // Silence.
       {"silent, all is acknowledged, no proxy", silent(quiet()), Verdict::agent_not_reading,
        Verdict::master_saturated},
+      {"silent, and what was sent last is not acknowledged, no proxy",
+       silent(but(quiet(), [](auto& l) { l.here.send_queue_bytes = 900, l.stalled = 1500ms; })),
+       Verdict::network_stalled, Verdict::network_stalled},
+      {"the same, its window closed",
+       silent(but(closed(quiet()),
+                  [](auto& l) { l.here.send_queue_bytes = 900, l.stalled = 1500ms; })),
+       Verdict::agent_not_reading, Verdict::master_saturated},
       {"silent, all is acknowledged by a proxy", silent(proxied()), Verdict::network_stalled,
        Verdict::network_stalled},
       {"silent, of an older peer that told nothing of its socket",

@@ -137,6 +137,30 @@ TEST_CASE("a lane for tags is served by whoever has all of them, while they are 
   CHECK(fleet.got[1] == 0);
 }
 
+TEST_CASE("there is work for whoever may take what is ready", "[dispatch]") {
+  Fleet fleet;
+  fleet.join(1, 0, 0, {"http"}, {{"zone", "north"}});
+  const auto has_work = [&] { return fleet.dispatcher.has_work_for(1); };
+  const auto has_work_of = [&](const Lane& ready) {
+    fleet.dispatcher.on_ready({ready});
+    const bool has = has_work();
+    fleet.dispatcher.on_gone({ready.id});
+    return has;
+  };
+  CHECK_FALSE(has_work());
+  CHECK(has_work_of(lane(7, Priority::low)));
+  CHECK_FALSE(has_work());
+  CHECK(has_work_of(lane(7, Priority::high)));
+  CHECK(has_work_of(lane(7, Priority::normal, "http", "agent-1")));
+  CHECK(has_work_of(lane(7, Priority::normal, "http", "", {{"zone", "north"}})));
+  CHECK_FALSE(has_work_of(lane(7, Priority::normal, "dns")));
+  CHECK_FALSE(has_work_of(lane(7, Priority::normal, "http", "agent-2")));
+  CHECK_FALSE(has_work_of(lane(7, Priority::normal, "http", "", {{"zone", "south"}})));
+  CHECK_FALSE(fleet.dispatcher.has_work_for(2));
+  fleet.dispatcher.set_drained(1, true);
+  CHECK_FALSE(has_work_of(lane(7, Priority::low)));
+}
+
 TEST_CASE("an empty lane is not asked again until it is ready again", "[dispatch]") {
   Fleet fleet;
   fleet.join(1, 0, 100);
