@@ -114,10 +114,11 @@ Expected<void> SqliteCore::commit(Now now) {
   }
 }
 
-void SqliteCore::checkpoint(bool whole) noexcept {
+int SqliteCore::checkpoint(bool whole) noexcept {
   try {
-    database_->checkpoint(whole);
+    return database_->checkpoint(whole);
   } catch (const SqlError&) {
+    return log_frames();
   }
 }
 

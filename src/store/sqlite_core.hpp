@@ -49,7 +49,7 @@ class SqliteCore {
   /// Frames of the write-ahead log that wait to be copied into the file.
   int log_frames() const noexcept { return database_->log_frames(); }
   /// Copies them. What fails is tried again another time.
-  void checkpoint(bool whole) noexcept;
+  int checkpoint(bool whole) noexcept;
 
  private:
   SqliteCore() = default;

@@ -402,6 +402,7 @@ bool SqliteJournal::collect_batch(std::uint32_t id, std::size_t& rows) {
 }
 
 bool SqliteJournal::collect_targets(std::uint32_t piece, std::size_t& rows) {
+  drop_chunks(piece);
   const std::size_t asked = std::max<std::size_t>(rows, 1);
   Statement& collect = sql_->collect_targets;
   collect.bind(1, key_of(piece, 0)).bind(2, key_of(piece, ~0U)).bind(3, std::int64_t(asked));

@@ -83,9 +83,8 @@ class SqliteJournal final : public TaskJournal {
   };
   /// What the journal knows of a batch beside the table.
   struct Side {
-    std::vector<Piece> pieces;   // by first task
-    std::uint32_t written = 0;   // lines
-    std::uint32_t bindings = 0;  // of all pieces
+    std::vector<Piece> pieces;  // by first task
+    std::uint32_t written = 0;  // lines
   };
   /// A piece whose tasks do not count yet.
   struct Staged {
@@ -117,7 +116,7 @@ class SqliteJournal final : public TaskJournal {
 
   // loading
   void load_names(Now now);
-  void load_schedules(Now now, const WallClock& clock);
+  void load_schedules(const WallClock& clock);
   void load_finished(const WallClock& clock);
   void load_unfinished(Now now, const WallClock& clock);
   std::unique_ptr<StoredBatch> head_of(const Statement& row, const WallClock& clock) const;
@@ -129,6 +128,7 @@ class SqliteJournal final : public TaskJournal {
   Side& side_of(BatchId id);
   void need_bindings(StoredBatch& batch);
   const TargetChunk& chunk_of(std::uint32_t piece, std::uint32_t at, std::uint32_t& place);
+  void drop_chunks(std::uint32_t piece);
   template <class Visit>
   Expected<ResultPageEnd> walk(const ResultQuery& query, bool texts, Visit visit);
   template <class Visit>

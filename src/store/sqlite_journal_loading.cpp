@@ -42,7 +42,7 @@ void SqliteJournal::load(Now now, TaskTable& table) {
     totals.reset();
   }
   load_names(now);
-  load_schedules(now, clock);
+  load_schedules(clock);
   load_finished(clock);
   load_unfinished(now, clock);
   load_rest();
@@ -67,7 +67,7 @@ void SqliteJournal::load_names(Now now) {
   while (drained.next()) table_->restore_drained(std::string{drained.bytes(0)});
 }
 
-void SqliteJournal::load_schedules(Now now, const WallClock& clock) {
+void SqliteJournal::load_schedules(const WallClock& clock) {
   Statement rows(database_,
                  "SELECT watch, name, created_us, updated_us, phase, base_us, spec, counts "
                  "FROM schedules JOIN schedule_counts USING (watch)");
@@ -111,7 +111,6 @@ void SqliteJournal::load_schedules(Now now, const WallClock& clock) {
     }
     require(table_->restore_schedule(std::move(schedule)), "a schedule");
   }
-  static_cast<void>(now);
 }
 
 std::unique_ptr<StoredBatch> SqliteJournal::head_of(const Statement& row,
@@ -152,6 +151,9 @@ void SqliteJournal::load_finished(const WallClock& clock) {
 }
 
 void SqliteJournal::load_tasks(StoredBatch& batch, const Side& side) {
+  // Copies of a target stand side by side, all of them.
+  std::uint32_t next_copy = 0;
+  std::uint32_t last_binding = 0;
   for (const Piece& piece : side.pieces) {
     require(piece.first == batch.tasks.size(), "a batch's parts");
     Statement& rows = sql_->entries;
@@ -160,8 +162,11 @@ void SqliteJournal::load_tasks(StoredBatch& batch, const Side& side) {
       require(piece.first + lower(rows.number(0)) == batch.tasks.size(), "a batch's targets");
       for (const TargetChunk::Task& read : TargetChunk::read(rows.bytes(2), {}).tasks) {
         const std::uint32_t binding = piece.first_binding + read.binding;
-        require(binding < batch.bindings.size() && read.copy < batch.bindings[binding].copies,
+        require(binding < batch.bindings.size() && read.copy == next_copy &&
+                    (next_copy == 0 || binding == last_binding),
                 "a batch's targets");
+        last_binding = binding;
+        next_copy = next_copy + 1 < batch.bindings[binding].copies ? next_copy + 1 : 0;
         StoredTask& task = batch.tasks.add();
         task = {};
         task.binding = binding;
@@ -169,7 +174,7 @@ void SqliteJournal::load_tasks(StoredBatch& batch, const Side& side) {
         task.copy = static_cast<std::uint8_t>(read.copy);
       }
     }
-    require(batch.tasks.size() - piece.first == piece.tasks, "a batch's targets");
+    require(batch.tasks.size() - piece.first == piece.tasks && next_copy == 0, "a batch's targets");
   }
   batch.ledger.accepted = batch.tasks.size();
 }

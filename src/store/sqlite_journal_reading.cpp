@@ -102,6 +102,13 @@ const TargetChunk& SqliteJournal::chunk_of(std::uint32_t piece, std::uint32_t at
   return kept->second.chunk;
 }
 
+void SqliteJournal::drop_chunks(std::uint32_t piece) {
+  const auto from = chunks_.lower_bound(key_of(piece, 0));
+  const auto to = chunks_.upper_bound(key_of(piece, ~0U));
+  for (auto chunk = from; chunk != to; ++chunk) chunk_bytes_ -= bytes_of(chunk->second.chunk);
+  chunks_.erase(from, to);
+}
+
 std::string_view SqliteJournal::target(const StoredBatch& batch, std::uint32_t index) {
   const std::vector<Piece>& pieces = side_of(batch.id).pieces;
   auto piece = std::upper_bound(pieces.begin(), pieces.end(), index,

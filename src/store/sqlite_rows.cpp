@@ -14,6 +14,14 @@ using std::chrono::milliseconds;
 constexpr std::uint64_t kCountMax = std::numeric_limits<std::uint32_t>::max();
 /// Options that are those of a binding so many before it are written once.
 constexpr std::size_t kLookBack = 64;
+/// A target is for so many agents at most, and StoredTask::copy has no room for more.
+constexpr std::uint32_t kCopiesMax = 256;
+
+std::uint32_t read_copies(ByteReader& in) {
+  const std::uint32_t copies = in.number32();
+  if (copies == 0 || copies > kCopiesMax) throw BadBytes();
+  return copies;
+}
 
 void write_options(ByteWriter& out, const ProbeOptions& options) {
   out.text(options.kind);
@@ -121,7 +129,7 @@ TargetChunk TargetChunk::read(std::string_view entries, std::string_view text) {
   while (!in.empty()) {
     Task task;
     task.binding = in.number32();
-    const std::uint32_t copies = in.number32();
+    const std::uint32_t copies = read_copies(in);
     const std::uint64_t fresh = in.number_to<std::uint64_t>(kCountMax);
     if (fresh > 0) {
       at += size;
@@ -250,8 +258,7 @@ bool LineReader::next() {
   return true;
 }
 
-// -- lanes and bindings
-// -----------------------------------------------------------------------------------
+// -- lanes and bindings -------------------------------------------------------------------------
 
 std::uint32_t LaneList::number(const Lane& lane) {
   std::string text;
@@ -318,8 +325,7 @@ void read_bindings(std::string_view bytes, const WallClock& clock, std::vector<B
     lane.priority = binding.options->priority;
     lane.kind = binding.options->kind;
     binding.queue = lanes.number(lane);
-    binding.copies = in.number32();
-    if (binding.copies == 0) throw BadBytes();
+    binding.copies = read_copies(in);
     binding.within = milliseconds(in.signed_number());
     binding.accepted_at = clock.steady(in.signed_number());
     binding.scheduled_at = WallClock::system(in.signed_number());
@@ -401,7 +407,7 @@ void read_counts(std::string_view bytes, StoredSchedule& schedule) {
 
 // -- sums ---------------------------------------------------------------------------------------
 
-std::string write_totals(const StoredTotals& totals, std::uint64_t next_piece) {
+std::string write_totals(const StoredTotals& totals, std::uint64_t last_piece) {
   std::string bytes;
   ByteWriter out(bytes);
   write_ledger(out, totals.ledger);
@@ -420,11 +426,11 @@ std::string write_totals(const StoredTotals& totals, std::uint64_t next_piece) {
   out.number(totals.last_batch);
   out.number(totals.last_session);
   out.number(totals.epoch_floor);
-  out.number(next_piece);
+  out.number(last_piece);
   return bytes;
 }
 
-StoredTotals read_totals(std::string_view bytes, std::uint64_t& next_piece) {
+StoredTotals read_totals(std::string_view bytes, std::uint64_t& last_piece) {
   StoredTotals totals;
   ByteReader in(bytes);
   const auto counts = [&in](auto& array) {
@@ -444,7 +450,7 @@ StoredTotals read_totals(std::string_view bytes, std::uint64_t& next_piece) {
   totals.last_batch = in.number32();
   totals.last_session = in.number();
   totals.epoch_floor = in.number();
-  next_piece = in.number();
+  last_piece = in.number();
   if (!in.empty()) throw BadBytes();
   return totals;
 }

@@ -144,8 +144,8 @@ std::shared_ptr<const ScheduleSpec> read_spec(std::string_view bytes);
 std::string write_counts(const StoredSchedule& schedule);
 void read_counts(std::string_view bytes, StoredSchedule& schedule);
 
-std::string write_totals(const StoredTotals& totals, std::uint64_t next_piece);
-StoredTotals read_totals(std::string_view bytes, std::uint64_t& next_piece);
+std::string write_totals(const StoredTotals& totals, std::uint64_t last_piece);
+StoredTotals read_totals(std::string_view bytes, std::uint64_t& last_piece);
 
 /// All but the ledger, which the batch has.
 std::string write_summary(const BatchSummary& summary);

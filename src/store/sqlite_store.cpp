@@ -228,13 +228,11 @@ class SqliteStore final : public TaskStore {
       return core.table().commit_upload(now, upload, rejected, std::move(answer));
     };
     put(std::make_unique<CommitCall<BatchView, decltype(work)>>(upload, std::move(done),
-                                                                std::move(work)));
+                                                                std::move(work)),
+        true);
   }
   void abandon_upload(std::uint64_t upload) override {
-    run<bool>(While::served, nullptr, [upload](SqliteCore& core, Now now) -> Expected<bool> {
-      core.table().abandon_upload(now, upload);
-      return true;
-    });
+    tell([upload](SqliteCore& core, Now now) { core.table().abandon_upload(now, upload); });
   }
   void close_batch(BatchId batch, Completion<BatchView> done) override {
     run(While::refused, std::move(done),
@@ -245,11 +243,7 @@ class SqliteStore final : public TaskStore {
         [key = std::move(key)](SqliteCore& core, Now) { return core.table().keys().claim(key); });
   }
   void release_key(IdempotencyKey key) override {
-    run<bool>(While::served, nullptr,
-              [key = std::move(key)](SqliteCore& core, Now) -> Expected<bool> {
-                core.table().keys().release(key);
-                return true;
-              });
+    tell([key = std::move(key)](SqliteCore& core, Now) { core.table().keys().release(key); });
   }
 
   void open_session(NewSession session, Completion<SessionOpened> done) override {
@@ -393,12 +387,7 @@ class SqliteStore final : public TaskStore {
     });
   }
   void abandon() override {
-    auto work = [this](SqliteCore&, Now) -> Expected<bool> {
-      abandon_waiting();
-      return true;
-    };
-    put(std::make_unique<CallOf<bool, decltype(work)>>(While::served, nullptr, std::move(work)),
-        true);
+    tell([this](SqliteCore&, Now) { abandon_waiting(); });
   }
   std::vector<Lane> lanes() const override {
     const std::lock_guard<std::mutex> lock(table_mutex_);
@@ -413,10 +402,22 @@ class SqliteStore final : public TaskStore {
     put(std::make_unique<CallOf<T, Work>>(troubled, std::move(done), std::move(work)));
   }
 
+  /// Nobody hears what becomes of it, so it is never refused.
+  template <class Work>
+  void tell(Work work) {
+    auto always = [work = std::move(work)](SqliteCore& core, Now now) -> Expected<bool> {
+      work(core, now);
+      return true;
+    };
+    put(std::make_unique<CallOf<bool, decltype(always)>>(While::served, nullptr, std::move(always)),
+        true);
+  }
+
   static bool waits(While troubled) noexcept {
     return troubled == While::held || troubled == While::asked;
   }
 
+  /// `always`: even past kCallsMax.
   void put(std::unique_ptr<Call> call, bool always = false) {
     std::unique_lock<std::mutex> lock(mutex_);
     const bool refusable = !always && !waits(call->troubled());
@@ -457,7 +458,7 @@ class SqliteStore final : public TaskStore {
       const auto something = [this] { return stopping_ || !calls_.empty(); };
       if (trouble_ && !core_->broken()) {
         arrived_.wait_for(lock, kRetryAfter, something);
-      } else if (core_->unclean()) {
+      } else if (core_->unclean() && !core_->broken()) {
         arrived_.wait_for(lock, kCleanAfter, something);
       } else {
         arrived_.wait(lock, something);
@@ -566,22 +567,25 @@ class SqliteStore final : public TaskStore {
     Calls finished = std::exchange(applied_, {});
     for (auto& call : finished) call->finish(nullptr);
     finished.clear();
-    if (!news.empty()) tell(news);
+    if (!news.empty()) tell_observer(news);
   }
 
   /// After a commit: nothing else makes the log longer.
   void copy_log() {
+    if (core_->log_frames() < copied_whole_at_) copied_whole_at_ = 0;  // it began anew
     if (core_->log_frames() < kLogFrames) return;
     if (checkpointer_ == nullptr) {
       core_->checkpoint(false);
-    } else if (core_->log_frames() > kLogFramesMax) {
-      core_->checkpoint(true);  // waits for the one beside, and does the rest
+    } else if (core_->log_frames() > copied_whole_at_ + kLogFramesMax) {
+      // Waits for the one beside, and does the rest. Where somebody else reads the file for long it
+      // waits in vain: the next try is as far away as the first was.
+      copied_whole_at_ = core_->checkpoint(true) > 0 ? core_->log_frames() : 0;
     } else {
       checkpointer_->request();
     }
   }
 
-  void tell(const TaskTable::News& news) {
+  void tell_observer(const TaskTable::News& news) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       telling_ = observer_;
@@ -647,6 +651,7 @@ class SqliteStore final : public TaskStore {
   std::unique_ptr<Checkpointer> checkpointer_;
   std::optional<Error> trouble_;
   SteadyTime retry_at_{};
+  int copied_whole_at_ = 0;  // frames there were when a whole copy had not come to its end
   bool abandoning_ = false;  // calls are marked
   bool unowned_ = false;     // the thread deletes the store when it ends
   Calls applied_;            // not committed

@@ -134,6 +134,8 @@ Expected<void> TaskTable::settle(Now now, StoredSchedule& schedule, const Schedu
       return error(errc::store_full, "a run of it is due, and there is no room for its line");
     }
     schedule.clock.pass(*due);
+    // The change may be refused after all.
+    if (journal_ != nullptr) journal_->on_schedule_run(schedule, due->target);
   }
   return {};
 }

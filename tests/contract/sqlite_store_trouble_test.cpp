@@ -186,6 +186,42 @@ TEST_CASE("an upload during which the disk fills up is refused, and leaves nothi
   CHECK(world.facts().ledger.accepted == 0);
 }
 
+TEST_CASE("uploads end and keys are free however many calls wait", "[contract][store][sqlite]") {
+  World world;
+  const auto committed = world.upload();
+  const auto abandoned = world.upload();
+  REQUIRE(world.append(committed, 10));
+  REQUIRE(world.append(abandoned, 20));
+  const auto claim = [&] {
+    return value_of<KeyState>([&](auto done) {
+             world.store->claim_key({"batches", "k"}, std::move(done));
+           })
+        .kind;
+  };
+  REQUIRE(claim() == KeyState::Kind::claimed);
+  std::promise<void> go_on;
+  world.store->facts([let = go_on.get_future().share()](const auto&) { let.wait(); });
+  const auto refused = std::make_shared<std::atomic<std::size_t>>(0);
+  for (int calls = 0; calls < 1'000'000 && *refused == 0; ++calls) {
+    world.store->facts([refused](const Expected<StoreFacts>& facts) {
+      if (!facts && facts.error().code() == errc::limit_reached) ++*refused;
+    });
+  }
+  const Later<BatchView> commit;
+  world.store->commit_upload(committed, 0, std::nullopt, commit.completion());
+  world.store->abandon_upload(abandoned);
+  world.store->release_key({"batches", "k"});
+  go_on.set_value();
+  run_until([&] { return commit.there(); });
+  CHECK(*refused == 1);
+  CHECK(*commit.slot->answer);
+  CHECK(world.facts().ledger.accepted == 10);
+  const auto late = world.append(abandoned, 1);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code() == errc::not_found);
+  CHECK(claim() == KeyState::Kind::claimed);
+}
+
 TEST_CASE("calls that wait for a failing disk are answered when the store ends",
           "[contract][store][sqlite]") {
   World world;

@@ -14,7 +14,10 @@
 
 #include "probekit/testing/manual_clock.hpp"
 #include "probekit/testing/seeded_random.hpp"
+#include "store/byte_code.hpp"
 #include "store/sqlite_core.hpp"
+#include "store/sqlite_database_sqlite.hpp"
+#include "store/sqlite_rows.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 
@@ -516,4 +519,120 @@ TEST_CASE("after it is opened again a SQLite store goes on to one line a task", 
     CHECK(lines == view->info.ledger.accepted);
     CHECK(tasks.size() == lines);
   }
+}
+
+TEST_CASE("a target is for 1 to 256 agents, whatever a row says", "[store][sqlite]") {
+  const auto read = [](std::uint64_t copies) {
+    std::string entries;
+    ByteWriter out(entries);
+    out.number(0);
+    out.number(copies);
+    out.number(2);
+    return TargetChunk::read(entries, "t").tasks.size();
+  };
+  CHECK(read(1) == 1);
+  CHECK(read(256) == 256);
+  for (const std::uint64_t wrong :
+       {std::uint64_t{0}, std::uint64_t{257}, std::uint64_t{0xFFFF'FFFF}}) {
+    CHECK_THROWS_AS(read(wrong), BadBytes);
+  }
+}
+
+TEST_CASE("rows that contradict each other are a damaged file", "[store][sqlite]") {
+  const TemporaryFolder folder;
+  const SqliteFile file{folder.path() + "/store", {}};
+  const Now now{SteadyTime{1h}, SystemTime{1h}};
+  StoreOptions options;
+  options.clock = std::make_shared<testing::ManualClock>();
+  options.random = std::make_shared<testing::SeededRandom>(1);
+  {
+    auto core = SqliteCore::open(file, options);
+    REQUIRE(core);
+    TaskTable& table = (*core)->table();
+    for (const std::uint32_t count : {2U, 3U}) {
+      auto agents = std::make_shared<Selector>();
+      agents->count = count;
+      const auto probe = std::make_shared<ProbeOptions>();
+      probe->kind = "http";
+      probe->deadline = 60s;
+      const auto upload = table.open_upload({"", BatchOrigin::import, false});
+      REQUIRE(upload);
+      REQUIRE(table.append(*upload, {{"http://x/", probe, agents}}));
+      REQUIRE(table.commit_upload(now, *upload, 0, std::nullopt));
+    }
+    REQUIRE((*core)->commit(now));
+  }
+  REQUIRE(SqliteCore::open(file, options));
+  // The first batch's target has two tasks; its options say three.
+  probekit::store::Database(file.path, {})
+      .run("UPDATE pieces SET bindings = (SELECT bindings FROM pieces ORDER BY id DESC LIMIT 1)");
+  const auto damaged = SqliteCore::open(file, options);
+  REQUIRE_FALSE(damaged);
+  INFO(damaged.error().message());
+  CHECK(damaged.error().message().find("it contradicts itself") != std::string::npos);
+}
+
+TEST_CASE("a run that began before a change was refused does not begin again", "[store][sqlite]") {
+  const TemporaryFolder folder;
+  const SqliteFile file{folder.path() + "/store", {}};
+  const auto clock = std::make_shared<testing::ManualClock>();
+  StoreOptions options;
+  options.clock = clock;
+  options.random = std::make_shared<testing::SeededRandom>(1);
+  options.queued_max = 1;
+  options.results_kept_max = 1;
+  const auto now = [&] { return Now{clock->steady_now(), clock->system_now()}; };
+  const auto open = [&] {
+    auto opened = SqliteCore::open(file, options);
+    if (!opened) FAIL(opened.error().message());
+    return std::move(*opened);
+  };
+  const auto probe = std::make_shared<ProbeOptions>();
+  probe->kind = "http";
+  probe->deadline = 60s;
+  auto core = open();
+  const auto work = [&] {
+    TaskTable& table = core->table();
+    const SessionId session = table.open_session({"a", {}, {"http"}, 1s}).session;
+    REQUIRE(table.resume(now(), {0, session, false, {}, true}));
+    LeaseRequest request{session, {}, 1};
+    for (const Lane& lane : table.lanes()) request.lanes.push_back(lane.id);
+    const auto leased = table.lease(now(), request);
+    REQUIRE(leased);
+    REQUIRE(leased->tasks.size() == 1);
+    TaskReport report;
+    report.task = leased->tasks[0].task;
+    report.verdict = Verdict::passed;
+    report.fields = "\"verdict\":\"passed\",\"started_at\":\"x\",\"suspect\":false";
+    CHECK(table.record(now(), session, {report}).recorded == 1);
+  };
+  // The one line that is kept is that of a batch which takes more.
+  const auto upload = core->table().open_upload({"", BatchOrigin::import, true});
+  REQUIRE(core->table().append(*upload, {{"http://x/", probe, nullptr}}));
+  const auto batch = core->table().commit_upload(now(), *upload, 0, std::nullopt);
+  REQUIRE(batch);
+  work();
+  ScheduleSpec spec;
+  spec.interval = 10s;
+  spec.targets = {{"http://a/", probe}, {"http://b/", probe}};
+  REQUIRE(core->table().put_schedule(now(), "web", spec, 0));
+  clock->advance(10s);
+  spec.enabled = false;
+  // The run of one begins; for that of the other there is no room.
+  REQUIRE_FALSE(core->table().put_schedule(now(), "web", spec, 0));
+  const auto accepted = [&] { return core->table().schedule(now(), "web")->ledger.accepted; };
+  REQUIRE(accepted() == 1);
+  REQUIRE(core->commit(now()));
+  core.reset();
+  core = open();
+  REQUIRE(accepted() == 1);
+  REQUIRE(core->table().close_batch(now(), batch->id));
+  core->table().take_news();
+  core->table().let_go(now());
+  for (const std::uint64_t runs : {1U, 2U}) {
+    CHECK(accepted() == runs);
+    work();
+    core->table().tick(now());
+  }
+  CHECK(accepted() == 2);
 }
