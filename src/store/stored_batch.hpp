@@ -3,7 +3,7 @@
 #pragma once
 
 /// \file
-/// How the memory store keeps one batch: a task is 40 bytes and its target's text; everything
+/// How a store keeps one batch in memory: a task is 40 bytes and its target's text; everything
 /// tasks have in common stands once. Plain data of TaskTable, which alone changes it.
 /// *Threads*: one at a time.
 

@@ -3,7 +3,7 @@
 #pragma once
 
 /// \file
-/// The memory store without I/O, clock or lock: every task from its upload to its line, told the
+/// What a store does, without I/O, clock or lock: every task from its upload to its line, told the
 /// time at each call. The rules of the ledger, of leases, attempts, deadlines and of forgetting
 /// are here; docs of each call are in task_store.hpp. *Threads*: one at a time.
 

@@ -12,6 +12,12 @@
 #include "store/task_table.hpp"
 
 namespace probekit::store {
+namespace {
+
+constexpr std::size_t kOrderSlack =
+    64;  // ids in order of those that are gone, besides as many more
+
+}  // namespace
 
 void TaskTable::tell_moved(Place place) {
   const StoredTask& task = *place.task;
@@ -88,7 +94,13 @@ void TaskTable::let_go(Now now) {
       remembered_.erase(at);
     }
   }
-  if (remembered_.empty()) remembered_order_.clear();
+  // Ids of those forgotten for another reason.
+  if (remembered_order_.size() > 2 * remembered_.size() + kOrderSlack) {
+    const auto gone = [this](std::uint32_t id) { return remembered_.count(id) == 0; };
+    remembered_order_.erase(
+        std::remove_if(remembered_order_.begin(), remembered_order_.end(), gone),
+        remembered_order_.end());
+  }
 }
 
 void TaskTable::visit_moved(
