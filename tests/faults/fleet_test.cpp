@@ -5,6 +5,7 @@
 
 #include <sys/resource.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -83,6 +84,8 @@ TEST_CASE("two hundred agents come back at once and their import goes on", "[fau
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   Asked asked;
+  std::atomic<std::size_t> answers{0};
+  std::atomic<std::size_t> drained{0};
   std::vector<std::unique_ptr<Agent>> agents;
   for (std::size_t n = 0; n < kAgents; ++n) agents.push_back(start_agent(n, nginx.url(), asked));
   wait_for_all(master);
@@ -100,16 +103,13 @@ TEST_CASE("two hundred agents come back at once and their import goes on", "[fau
   wait_for_all(master);
   const double recovered = since.seconds();
   master.api().wait_for(batch, 60s);
-  std::size_t drained = 0;
-  for (auto& agent : agents) agent->drain(30s, [&](auto) {});
-  run_until(
-      [&] {
-        drained = 0;
-        for (const auto& agent : agents)
-          if (!agent->status().connected) ++drained;
-        return drained == kAgents;
-      },
-      40s);
+  for (auto& agent : agents)
+    agent->drain(30s, [&](const Expected<void>& whole) {
+      if (whole) ++drained;
+      ++answers;
+    });
+  run_until([&] { return answers == kAgents; }, 40s);
+  CHECK(drained == kAgents);
   for (auto& agent : agents) agent->stop();
   conclude_ended(master.api(), batch, kTasks,
                  {"200 agents lose nginx at once and come back together",
