@@ -81,7 +81,8 @@ void read_lines(const ApiClient& api, std::string& cursor, Runs& runs) {
 
 }  // namespace
 
-TEST_CASE("a schedule's runs are each a line while its agent dies and comes back", "[incident]") {
+TEST_CASE("a schedule's runs are each a line while its agent dies and comes back",
+          "[incident][idle]") {
   MasterProcess master{
       {"--heartbeat-interval", "1s", "--dead-after", "5s", "--resume-grace", "2s"}};
   Nginx nginx{{master.agents_port()}};
