@@ -110,7 +110,7 @@ struct AgentFacts {
   std::chrono::microseconds loop_lag{0};  ///< of its latest thread
   double cpu_cores = 0;                   ///< used in the last interval
   std::size_t threads = 1;                ///< probing threads
-  std::uint64_t store_queued = 0;         ///< tasks waiting at the master that it could take
+  std::uint64_t store_queued = 0;         ///< tasks waiting at the master; 0 when it may take none
   std::optional<ProbeWaits> waits;
   LocalFailures failures;                    ///< in the last interval
   std::uint64_t unacked = 0;                 ///< its results the master has not committed

@@ -141,14 +141,15 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
   }
   if (silent) {
     const std::string quiet = "not a byte came from " + other + " for " + time_text(facts.silent);
-    if (facts.direct && (waiting == 0 || closed)) {
+    const bool delivered = waiting == 0 || facts.stalled == milliseconds{0};
+    if (facts.direct && (delivered || closed)) {
       return {LinkFault::peer_not_reading,
               quiet +
-                  (waiting == 0 ? ", while its kernel acknowledges all that is sent"
-                                : ", while its kernel lives and has its window closed") +
+                  (delivered ? ", while its kernel acknowledges all that is sent"
+                             : ", while its kernel lives and has its window closed") +
                   ": its process stands still"};
     }
-    if (waiting > 0) {
+    if (!delivered) {
       return {LinkFault::stalled, quiet + ", and " + bytes_text(waiting) +
                                       " wait here, none acknowledged for " +
                                       time_text(facts.stalled)};

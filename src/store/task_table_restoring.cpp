@@ -14,8 +14,8 @@
 namespace probekit::store {
 namespace {
 
-constexpr std::size_t kOrderSlack =
-    64;  // ids in order of those that are gone, besides as many more
+// Ids of batches that are gone, besides one for each that is not.
+constexpr std::size_t kOrderSlack = 64;
 
 }  // namespace
 
