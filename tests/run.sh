@@ -68,7 +68,7 @@ while [ $# -gt 0 ]; do
     fast)
       # What needs neither long scenarios nor other builds.
       build dev
-      run dev -j 2 -LE 'incident|faults|consumer|benchmark'
+      run dev -j 2 -LE 'incident|idle|faults|consumer|benchmark'
       ;;
     asan)
       build asan
