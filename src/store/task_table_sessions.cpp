@@ -124,7 +124,7 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
       }
       if (!fits(*session, place.queue().lane->lane) || !apart_from(place, agent)) continue;
       take(*session, place);
-      if (task.lost > 0 && task.lost == attempt) {  // it was not lost after all
+      if (task.lost > 0 && attempt <= task.lost) {  // it was not lost after all
         --task.lost;
         if (journal_ != nullptr) tell_moved(place);
       }

@@ -492,6 +492,22 @@ TEST_CASE("a held task whose grace is over is taken out of the queue again", "[s
   CHECK(world.lease(world.session("c"), 1).at(0).attempt == 2);
 }
 
+TEST_CASE("an agent that comes back with an older attempt counts no further one when it goes",
+          "[store][session]") {
+  World world;
+  world.import(1);
+  const SessionId first = world.session("a");
+  const auto held = world.lease(first, 1);
+  world.lose(first, 0ms);
+  const SessionId other = world.session("b");
+  REQUIRE(world.lease(other, 1).at(0).attempt == 2);
+  world.lose(other, 0ms);
+  const SessionId second = world.session("a");
+  REQUIRE(world.resume(first, second, held).wanted == std::vector<TaskId>{held[0].task});
+  world.lose(second, 0ms);
+  CHECK(world.lease(world.session("c"), 1).at(0).attempt == 3);
+}
+
 TEST_CASE("a held task that another has in hand is elsewhere, and the first result counts",
           "[store][session]") {
   World world;
