@@ -24,17 +24,20 @@ constexpr std::uint64_t zero_bytes(std::uint64_t word) {
 
 constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
 
+bool is_plain_word(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return ((word & kHighBits) | zero_bytes(word & (kLowBits * 0xE0)) |
+          zero_bytes(word ^ (kLowBits * '"')) | zero_bytes(word ^ (kLowBits * '\\'))) == 0;
+}
+
 // The length of the front of `text` that goes out as it is.
 std::size_t plain_length(std::string_view text) {
   std::size_t at = 0;
-  while (text.size() - at >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, sizeof word);
-    const std::uint64_t special = (word & kHighBits) | zero_bytes(word & (kLowBits * 0xE0)) |
-                                  zero_bytes(word ^ (kLowBits * '"')) |
-                                  zero_bytes(word ^ (kLowBits * '\\'));
-    if (special != 0) break;
-    at += 8;
+  if (text.size() >= 8) {
+    while (text.size() - at > 8 && is_plain_word(text.data() + at)) at += 8;
+    // The last word may overlap the one before.
+    if (text.size() - at <= 8 && is_plain_word(text.data() + text.size() - 8)) return text.size();
   }
   while (at < text.size() && is_plain(static_cast<unsigned char>(text[at]))) ++at;
   return at;

@@ -56,9 +56,13 @@ std::string reverse_name(const Address& address) {
 
 /// An IP address without a port, IPv6 with or without brackets.
 std::optional<Address> plain_ip(std::string_view text) {
-  const bool one_colon =
-      text.find(':') != std::string_view::npos && text.find(':') == text.rfind(':');
-  if (one_colon || (!text.empty() && text.front() == '[' && text.back() != ']')) return {};
+  if (text.empty() || (text.front() == '[' && text.back() != ']')) return {};
+  // Nearly all are names, and a refusal costs a text: an IPv4 address ends with a digit, an IPv6
+  // address has more than one colon.
+  const std::size_t colon = text.find(':');
+  const bool may_be = colon == std::string_view::npos ? text.back() >= '0' && text.back() <= '9'
+                                                      : text.rfind(':') != colon;
+  if (!may_be) return {};
   auto address = parse_address(text, 0);
   if (!address) return {};
   return *address;

@@ -211,7 +211,7 @@ void ProbingThread::on_result(std::uint64_t probe, ProbeResult result) {
   if (!ended_) answer(probe, std::move(result));
 }
 
-void ProbingThread::answer(std::uint64_t probe, ProbeResult result) {
+void ProbingThread::answer(std::uint64_t probe, ProbeResult&& result) {
   Slot* const slot = slot_of(probe);
   if (slot == nullptr) return;
   if (result.verdict == Verdict::none) {

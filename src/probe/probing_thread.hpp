@@ -96,7 +96,7 @@ class ProbingThread final : private ProbeSink {
   void on_result(std::uint64_t probe, ProbeResult result) override;
 
   /// Late answers, and second ones, find their slot used by another generation.
-  void answer(std::uint64_t probe, ProbeResult result);
+  void answer(std::uint64_t probe, ProbeResult&& result);
 
   /// Whether this thread was late in this round or the one before, or slept longer than it asked.
   bool is_late() const noexcept;

@@ -35,6 +35,43 @@ std::int64_t microseconds_of(SystemTime time) noexcept { return time.time_since_
 
 // --- writing
 
+/// What the fields of every result are called.
+namespace key {
+
+constexpr json::Key http{"http"};
+constexpr json::Key status{"status"};
+constexpr json::Key version{"version"};
+constexpr json::Key url{"url"};
+constexpr json::Key hops{"hops"};
+constexpr json::Key address{"address"};
+constexpr json::Key body_bytes{"body_bytes"};
+constexpr json::Key truncated{"truncated"};
+constexpr json::Key name{"name"};
+constexpr json::Key type{"type"};
+constexpr json::Key dns_class{"class"};
+constexpr json::Key ttl{"ttl"};
+constexpr json::Key value{"value"};
+constexpr json::Key dns{"dns"};
+constexpr json::Key rcode{"rcode"};
+constexpr json::Key flags{"flags"};
+constexpr json::Key server{"server"};
+constexpr json::Key transport{"transport"};
+constexpr json::Key verdict{"verdict"};
+constexpr json::Key failure{"failure"};
+constexpr json::Key kind{"kind"};
+constexpr json::Key message{"message"};
+constexpr json::Key started_at_us{"started_at_us"};
+constexpr json::Key started_at{"started_at"};
+constexpr json::Key duration_us{"duration_us"};
+constexpr json::Key labels{"labels"};
+constexpr json::Key suspect{"suspect"};
+constexpr json::Key answers{"answers"};
+constexpr json::Key authority{"authority"};
+constexpr json::Key additional{"additional"};
+constexpr json::Key phases{"phases"};
+
+}  // namespace key
+
 constexpr std::size_t kRefusedNamed = 16;
 
 // Microseconds since the epoch at the end of the year 9999, the last that RFC 3339 can write.
@@ -73,13 +110,16 @@ bool is_usable(const std::vector<Phase>& phases, std::size_t at) {
                       [&](const Phase& other) { return other.name == phase.name; });
 }
 
+/// A flag for each part; a string, since that allocates nothing for the few there are.
+using Flags = std::string;
+
 /// Which may be written, `count_max` at most.
 template <class Part>
-std::vector<bool> usable_of(const std::vector<Part>& parts, std::size_t count_max) {
-  std::vector<bool> usable(parts.size());
+Flags usable_of(const std::vector<Part>& parts, std::size_t count_max) {
+  Flags usable(parts.size(), 0);
   std::size_t count = 0;
   for (std::size_t i = 0; i < parts.size() && count < count_max; ++i) {
-    usable[i] = is_usable(parts, i);
+    usable[i] = is_usable(parts, i) ? 1 : 0;
     count += usable[i] ? 1 : 0;
   }
   return usable;
@@ -87,7 +127,7 @@ std::vector<bool> usable_of(const std::vector<Part>& parts, std::size_t count_ma
 
 template <class Part>
 void write_refused(json::Writer& writer, std::string_view name, const std::vector<Part>& parts,
-                   const std::vector<bool>& usable) {
+                   const Flags& usable) {
   std::size_t named = 0;
   for (std::size_t i = 0; i < parts.size() && named < kRefusedNamed; ++i) {
     if (usable[i]) continue;
@@ -100,10 +140,9 @@ void write_refused(json::Writer& writer, std::string_view name, const std::vecto
 }
 
 /// Leaves out what may not be written.
-void write_phases(json::Writer& writer, const std::vector<Phase>& phases,
-                  const std::vector<bool>& usable) {
-  if (std::find(usable.begin(), usable.end(), true) == usable.end()) return;
-  writer.key("phases").begin_object();
+void write_phases(json::Writer& writer, const std::vector<Phase>& phases, const Flags& usable) {
+  if (usable.find(1) == Flags::npos) return;
+  writer.key(key::phases).begin_object();
   for (std::size_t i = 0; i < phases.size(); ++i) {
     if (usable[i]) writer.member(phases[i].name, phases[i].duration.count());
   }
@@ -115,61 +154,62 @@ void write_address(json::Writer& writer, const std::string& address) {
   if (address.empty()) return;
   // A byte that is not UTF-8 is written as three.
   if (address.size() <= kResultAddressBytesMax / 3) {
-    writer.member("address", address);
+    writer.member(key::address, address);
     return;
   }
   std::string shown = to_valid_utf8(address);
   cut(shown, kResultAddressBytesMax - kDots);
-  writer.member("address", shown);
+  writer.member(key::address, shown);
 }
 
 void write_http(json::Writer& writer, const HttpResult& http) {
   constexpr auto kBytesMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  writer.key("http").begin_object();
-  if (http.status != 0) writer.member("status", http.status);
-  if (!http.version.empty()) writer.member("version", http.version);
-  writer.member("url", http.url);
-  writer.key("hops").begin_array();
+  writer.key(key::http).begin_object();
+  if (http.status != 0) writer.member(key::status, http.status);
+  if (!http.version.empty()) writer.member(key::version, http.version);
+  writer.member(key::url, http.url);
+  writer.key(key::hops).begin_array();
   for (const HttpHop& hop : http.hops) {
     writer.begin_object();
-    writer.member("url", hop.url);
-    if (hop.status != 0) writer.member("status", hop.status);
-    if (!hop.address.empty()) writer.member("address", hop.address);
+    writer.member(key::url, hop.url);
+    if (hop.status != 0) writer.member(key::status, hop.status);
+    if (!hop.address.empty()) writer.member(key::address, hop.address);
     write_phases(writer, hop.phases, usable_of(hop.phases, kPhasesMax));
     writer.end_object();
   }
   writer.end_array();
-  writer.member("body_bytes", std::min(http.body_bytes, kBytesMax));
-  writer.member("truncated", http.truncated);
+  writer.member(key::body_bytes, std::min(http.body_bytes, kBytesMax));
+  writer.member(key::truncated, http.truncated);
   writer.end_object();
 }
 
-void write_records(json::Writer& writer, std::string_view name,
+template <std::size_t N>
+void write_records(json::Writer& writer, const json::Key<N>& name,
                    const std::vector<DnsRecord>& records) {
   writer.key(name).begin_array();
   for (const DnsRecord& record : records) {
     writer.begin_object();
-    writer.member("name", record.name);
-    writer.member("type", record.type);
-    writer.member("class", record.dns_class);
-    writer.member("ttl", record.ttl);
-    writer.member("value", record.value);
+    writer.member(key::name, record.name);
+    writer.member(key::type, record.type);
+    writer.member(key::dns_class, record.dns_class);
+    writer.member(key::ttl, record.ttl);
+    writer.member(key::value, record.value);
     writer.end_object();
   }
   writer.end_array();
 }
 
 void write_dns(json::Writer& writer, const DnsResult& dns) {
-  writer.key("dns").begin_object();
-  writer.member("rcode", dns.rcode);
-  writer.key("flags").begin_array();
+  writer.key(key::dns).begin_object();
+  writer.member(key::rcode, dns.rcode);
+  writer.key(key::flags).begin_array();
   for (const std::string& flag : dns.flags) writer.string(flag);
   writer.end_array();
-  writer.member("server", dns.server);
-  writer.member("transport", dns.transport);
-  write_records(writer, "answers", dns.answers);
-  write_records(writer, "authority", dns.authority);
-  write_records(writer, "additional", dns.additional);
+  writer.member(key::server, dns.server);
+  writer.member(key::transport, dns.transport);
+  write_records(writer, key::answers, dns.answers);
+  write_records(writer, key::authority, dns.authority);
+  write_records(writer, key::additional, dns.additional);
   writer.end_object();
 }
 
@@ -180,28 +220,29 @@ void write_fields(json::Writer& writer, const ProbeResult& result,
   const std::int64_t started_us =
       std::clamp<std::int64_t>(microseconds_of(result.started_at), 0, kTimeMax);
   write_address(writer, result.address);
-  writer.member("verdict", to_string(result.verdict));
-  writer.key("failure");
+  writer.member(key::verdict, to_string(result.verdict));
+  writer.key(key::failure);
   if (result.failure) {
     writer.begin_object();
-    writer.member("kind", to_string(result.failure->kind));
-    writer.member("message", result.failure->message);
+    writer.member(key::kind, to_string(result.failure->kind));
+    writer.member(key::message, result.failure->message);
     writer.end_object();
   } else {
     writer.null();
   }
   if (labels == nullptr) {
-    writer.member("started_at_us", started_us);
+    writer.member(key::started_at_us, started_us);
   } else {
-    writer.member("started_at", format_rfc3339(SystemTime{microseconds{started_us}}));
+    writer.member(key::started_at, format_rfc3339(SystemTime{microseconds{started_us}}));
   }
   constexpr microseconds kDurationMax = kResultDurationMax;
-  writer.member("duration_us", std::clamp(result.duration, microseconds{0}, kDurationMax).count());
-  const std::vector<bool> phases_usable = usable_of(result.phases, kPhasesMax);
+  writer.member(key::duration_us,
+                std::clamp(result.duration, microseconds{0}, kDurationMax).count());
+  const Flags phases_usable = usable_of(result.phases, kPhasesMax);
   write_phases(writer, result.phases, phases_usable);
   if (result.http) write_http(writer, *result.http);
 
-  const std::vector<bool> usable = usable_of(result.sections, kResultSectionsMax);
+  const Flags usable = usable_of(result.sections, kResultSectionsMax);
   const auto write_sections = [&](bool tls) {
     for (std::size_t i = 0; i < result.sections.size(); ++i) {
       const ResultSection& section = result.sections[i];
@@ -214,11 +255,11 @@ void write_fields(json::Writer& writer, const ProbeResult& result,
   write_refused(writer, "sections_refused", result.sections, usable);
   write_refused(writer, "phases_refused", result.phases, phases_usable);
   if (labels != nullptr) {
-    writer.key("labels").begin_object();
+    writer.key(key::labels).begin_object();
     for (const Label& label : *labels) writer.member(label.key, label.value);
     writer.end_object();
   }
-  writer.member("suspect", result.suspect);
+  writer.member(key::suspect, result.suspect);
 }
 
 // --- size

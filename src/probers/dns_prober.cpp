@@ -71,8 +71,7 @@ class DnsRunner final : public ProbeRunner {
 
   void on_reply(Probe& probe, const DnsReply& reply);
   void on_timeout(Probe& probe);
-  void finish(Probe& probe, ProbeResult result);
-  std::unique_ptr<Probe> take(Running::iterator at);
+  void finish(Probe& probe, ProbeResult&& result);
   void refuse(std::uint64_t id, FailureKind kind, std::string message);
   const std::string& text_of(const Address& server);
 
@@ -84,7 +83,8 @@ class DnsRunner final : public ProbeRunner {
   Address last_server_;  // with its text: most probes ask the same one
   std::string last_server_text_;
   Running running_;
-  std::vector<std::unique_ptr<Probe>> pool_;
+  std::vector<Running::node_type> pool_;  // of probes that ended
+  DnsMessage message_;                    // of the answer at hand; kept for its memory
   LocalFailures failures_;
 };
 
@@ -98,14 +98,15 @@ void DnsRunner::start(std::uint64_t id, std::string_view target, const ProbeOpti
     }
   }
 
-  std::unique_ptr<Probe> owned;
+  Running::iterator at;
   if (pool_.empty()) {
-    owned = std::make_unique<Probe>(*this);
+    at = running_.emplace(id, std::make_unique<Probe>(*this)).first;
   } else {
-    owned = std::move(pool_.back());
+    pool_.back().key() = id;
+    at = running_.insert(std::move(pool_.back())).position;
     pool_.pop_back();
   }
-  Probe& probe = *owned;
+  Probe& probe = *at->second;
   probe.id = id;
   probe.options = &options;
   probe.server = parsed->server ? *parsed->server : name_servers_.at(loop_.now()).front();
@@ -117,7 +118,6 @@ void DnsRunner::start(std::uint64_t id, std::string_view target, const ProbeOpti
   probe.started_at = loop_.system_now();
   probe.timer =
       loop_.call_at(probe.started + options.timeout, [this, &probe] { on_timeout(probe); });
-  running_.emplace(id, std::move(owned));
   client_.ask(probe, probe.server, false, probe.name, probe.type);
 }
 
@@ -126,7 +126,7 @@ void DnsRunner::cancel(std::uint64_t id) {
   if (found == running_.end()) return;
   client_.abandon(*found->second);
   loop_.cancel(found->second->timer);
-  pool_.push_back(take(found));
+  pool_.push_back(running_.extract(found));
 }
 
 void DnsRunner::tell(ProbeWaits& waits, LocalFailures& failures) const {
@@ -145,12 +145,6 @@ void DnsRunner::tell(ProbeWaits& waits, LocalFailures& failures) const {
   failures.ports += failures_.ports;
   failures.descriptors += failures_.descriptors;
   failures.memory += failures_.memory;
-}
-
-std::unique_ptr<DnsRunner::Probe> DnsRunner::take(Running::iterator at) {
-  auto owned = std::move(at->second);
-  running_.erase(at);
-  return owned;
 }
 
 void DnsRunner::refuse(std::uint64_t id, FailureKind kind, std::string message) {
@@ -190,24 +184,26 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
       count_local_failure(failures_, reply.os_error);
       return finish(probe, failed_result(FailureKind::internal, describe(reply)));
   }
-  auto message = decode_dns_message(reply.packet);
-  if (!reply.tcp && (message ? message->tc : reply.at_limit)) {
+  DnsMessage& message = message_;
+  const auto decoded = decode_dns_message(reply.packet, message);
+  if (!reply.tcp && (decoded ? message.tc : reply.at_limit)) {
     probe.tcp = true;
     client_.ask(probe, probe.server, true, probe.name, probe.type);
     return;
   }
-  if (!message) {
-    return finish(probe, failed_result(FailureKind::protocol, message.error().message()));
+  if (!decoded) {
+    return finish(probe, failed_result(FailureKind::protocol, decoded.error().message()));
   }
 
   ProbeResult result;
   DnsResult& dns = result.dns.emplace();
-  dns.rcode = dns_rcode_name(message->rcode);
+  dns.rcode = dns_rcode_name(message.rcode);
   dns.server = text_of(probe.server);
   dns.transport = reply.tcp ? "tcp" : "udp";
-  const std::pair<bool, const char*> flags[] = {{message->aa, "aa"}, {message->tc, "tc"},
-                                                {message->rd, "rd"}, {message->ra, "ra"},
-                                                {message->ad, "ad"}, {message->cd, "cd"}};
+  const std::pair<bool, std::string_view> flags[] = {{message.aa, "aa"}, {message.tc, "tc"},
+                                                     {message.rd, "rd"}, {message.ra, "ra"},
+                                                     {message.ad, "ad"}, {message.cd, "cd"}};
+  dns.flags.reserve(std::size(flags));
   for (const auto& [set, name] : flags) {
     if (set) dns.flags.emplace_back(name);
   }
@@ -215,10 +211,10 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
     to.reserve(from.size());
     for (DnsResourceRecord& record : from) to.push_back(to_record(std::move(record)));
   };
-  move_section(message->answers, dns.answers);
-  move_section(message->authority, dns.authority);
-  move_section(message->additional, dns.additional);
-  if (message->rcode == static_cast<std::uint16_t>(DnsRcode::noerror)) {
+  move_section(message.answers, dns.answers);
+  move_section(message.authority, dns.authority);
+  move_section(message.additional, dns.additional);
+  if (message.rcode == static_cast<std::uint16_t>(DnsRcode::noerror)) {
     result.verdict = Verdict::passed;
   } else {
     result.verdict = Verdict::failed;
@@ -227,14 +223,14 @@ void DnsRunner::on_reply(Probe& probe, const DnsReply& reply) {
   finish(probe, std::move(result));
 }
 
-void DnsRunner::finish(Probe& probe, ProbeResult result) {
+void DnsRunner::finish(Probe& probe, ProbeResult&& result) {
   const std::uint64_t id = probe.id;
   result.address = text_of(probe.server);
   result.started_at = probe.started_at;
   result.duration = since(probe.started, loop_.clock_now());
   result.phases.push_back({"query_us", result.duration});
   loop_.cancel(probe.timer);
-  pool_.push_back(take(running_.find(id)));
+  pool_.push_back(running_.extract(id));
   sink_.on_result(id, std::move(result));
 }
 

@@ -21,7 +21,7 @@ constexpr std::uint16_t kClassIn = 1;
 
 struct Named {
   std::uint16_t number;
-  const char* name;
+  std::string_view name;
 };
 
 constexpr Named kTypes[] = {
@@ -45,7 +45,7 @@ constexpr Named kRcodes[] = {
 template <std::size_t N>
 std::string name_of(const Named (&table)[N], std::uint16_t number, const char* otherwise) {
   for (const Named& entry : table) {
-    if (entry.number == number) return entry.name;
+    if (entry.number == number) return std::string{entry.name};
   }
   return otherwise + std::to_string(number);
 }
@@ -63,10 +63,16 @@ void append_escaped(std::string& out, unsigned char byte, std::string_view speci
 }
 
 // What nearly all labels are made of: nothing to escape.
-bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         (c >= 'A' && c <= 'Z');
-}
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (int c = 'a'; c <= 'z'; ++c) plain[static_cast<std::size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) plain[static_cast<std::size_t>(c)] = true;
+  for (int c = '0'; c <= '9'; ++c) plain[static_cast<std::size_t>(c)] = true;
+  plain['-'] = plain['_'] = true;
+  return plain;
+}();
+
+bool is_plain(char c) { return kPlain[static_cast<unsigned char>(c)]; }
 
 // Walks the packet. After the first fault everything reads as zero and `fault` stays set, so that
 // callers check once a record.
@@ -85,14 +91,8 @@ class Cursor {
     if (fault_ != nullptr || at_ >= end()) return fail("it ends early"), std::uint8_t{0};
     return byte(at_++);
   }
-  std::uint16_t u16() {
-    const unsigned high = u8();
-    return static_cast<std::uint16_t>(high << 8 | u8());
-  }
-  std::uint32_t u32() {
-    const std::uint32_t high = u16();
-    return high << 16 | u16();
-  }
+  std::uint16_t u16() { return static_cast<std::uint16_t>(number(2)); }
+  std::uint32_t u32() { return number(4); }
   std::string_view bytes(std::size_t count) {
     if (fault_ != nullptr || count > end() - at_) return fail("it ends early"), std::string_view{};
     const std::string_view piece = packet_.substr(at_, count);
@@ -103,7 +103,9 @@ class Cursor {
   // A name at the cursor, in absolute presentation form. A pointer must lead back before the
   // labels it continues, so a chain of them ends.
   std::string name() {
-    std::string out;
+    std::string escaped;  // what came before and including the last label that had to be
+    std::array<char, kNameBytesMax> plain;
+    std::size_t size = 0;
     std::size_t at = at_;
     std::size_t start = at_;
     std::size_t limit = end();
@@ -115,8 +117,9 @@ class Cursor {
       const unsigned length = byte(at);
       if (length == 0) {
         if (!jumped) at_ = at + 1;
-        if (out.empty()) out = ".";
-        return out;
+        if (wire == 1) return ".";
+        if (escaped.empty()) return {plain.data(), size};
+        return escaped.append(plain.data(), size);
       }
       if (length >= 0xc0) {
         if (at + 1 >= limit) return fail("a name ends early"), std::string{};
@@ -136,11 +139,13 @@ class Cursor {
       if (wire > kNameBytesMax) return fail("a name is over 255 bytes"), std::string{};
       const std::string_view label = packet_.substr(at + 1, length);
       if (std::all_of(label.begin(), label.end(), is_plain)) {
-        out += label;
+        std::copy(label.begin(), label.end(), plain.begin() + size);
+        size += length;
       } else {
-        for (const char c : label) append_escaped(out, static_cast<unsigned char>(c), ".\\");
+        escaped.append(plain.data(), std::exchange(size, 0));
+        for (const char c : label) append_escaped(escaped, static_cast<unsigned char>(c), ".\\");
       }
-      out += '.';
+      plain[size++] = '.';
       at += length + 1;
     }
     return {};
@@ -160,6 +165,14 @@ class Cursor {
 
  private:
   static constexpr std::size_t kOpen = static_cast<std::size_t>(-1);
+
+  std::uint32_t number(std::size_t size) {
+    if (fault_ != nullptr || end() - at_ < size) return fail("it ends early"), 0;
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < size; ++i) value = value << 8 | byte(at_ + i);
+    at_ += size;
+    return value;
+  }
 
   std::size_t end() const { return end_ == kOpen ? packet_.size() : end_; }
   std::uint8_t byte(std::size_t at) const { return static_cast<std::uint8_t>(packet_[at]); }
@@ -275,6 +288,7 @@ std::string rdata_value(Cursor& in, std::uint16_t type, std::uint16_t dns_class,
 
 void read_section(Cursor& in, std::uint16_t count, bool holds_opt, DnsMessage& message,
                   std::vector<DnsResourceRecord>& section) {
+  section.clear();
   section.reserve(std::min<std::size_t>(count, 16));
   for (unsigned i = 0; i < count; ++i) {
     DnsResourceRecord record;
@@ -305,6 +319,12 @@ void read_section(Cursor& in, std::uint16_t count, bool holds_opt, DnsMessage& m
 }  // namespace
 
 Expected<DnsMessage> decode_dns_message(std::string_view packet) {
+  DnsMessage message;
+  if (auto decoded = decode_dns_message(packet, message); !decoded) return decoded.error();
+  return message;
+}
+
+Expected<void> decode_dns_message(std::string_view packet, DnsMessage& message) {
   const auto malformed = [](const char* what) {
     return Error(errc::protocol_violation, std::string("malformed DNS message: ") + what);
   };
@@ -312,7 +332,8 @@ Expected<DnsMessage> decode_dns_message(std::string_view packet) {
   if (packet.size() > 65535) return malformed("it is over 65535 bytes");
 
   Cursor in(packet);
-  DnsMessage message;
+  message.edns = false;
+  message.questions.clear();
   message.id = in.u16();
   const unsigned flags = in.u16();
   if ((flags & 0x8000U) == 0) return malformed("it is no answer, but a question");
@@ -338,7 +359,7 @@ Expected<DnsMessage> decode_dns_message(std::string_view packet) {
   read_section(in, counts[2], false, message, message.authority);
   read_section(in, counts[3], true, message, message.additional);
   if (in.fault() != nullptr) return malformed(in.fault());
-  return message;
+  return {};
 }
 
 std::string dns_rcode_name(std::uint16_t rcode) { return name_of(kRcodes, rcode, "RCODE"); }

@@ -69,6 +69,9 @@ struct DnsMessage {
 /// saying what is wrong and where; a query that was sent back, or an answer to something else than
 /// a query, is wrong too (QR and OPCODE, RFC 1035 4.1.1).
 PROBEKIT_EXPORT Expected<DnsMessage> decode_dns_message(std::string_view packet);
+/// The same into a message that was decoded before, in the memory it has; after an error it holds
+/// something or other.
+PROBEKIT_EXPORT Expected<void> decode_dns_message(std::string_view packet, DnsMessage& message);
 
 /// "NOERROR", "NXDOMAIN"; "RCODE11" for one without a name.
 PROBEKIT_EXPORT std::string dns_rcode_name(std::uint16_t rcode);

@@ -4,6 +4,7 @@
 #include "resolver/dns_message.hpp"
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -136,6 +137,42 @@ TEST_CASE("types not known are shown as bytes", "[dns_message]") {
 TEST_CASE("odd bytes in names are escaped", "[dns_message]") {
   CHECK(value_of(12, Packet().u8(6).raw("a.b\\c ").u8(2).raw("\xff\x01").u8(0).bytes()) ==
         R"(a\.b\\c\032.\255\001.)");
+}
+
+TEST_CASE("plain and escaped labels keep their order", "[dns_message]") {
+  const auto labels = [](std::initializer_list<std::string_view> all) {
+    Packet name;
+    for (const std::string_view label : all) {
+      name.u8(static_cast<unsigned>(label.size())).raw(label);
+    }
+    return value_of(12, name.u8(0).bytes());
+  };
+  CHECK(labels({"mail", "eu", "a.b", "example", "x y", "com"}) ==
+        R"(mail.eu.a\.b.example.x\032y.com.)");
+  CHECK(labels({"a.b", "example"}) == R"(a\.b.example.)");
+  CHECK(labels({"example", "a.b"}) == R"(example.a\.b.)");
+  CHECK(labels({}) == ".");
+}
+
+TEST_CASE("a message decoded into an older one keeps nothing of it", "[dns_message]") {
+  Packet first;
+  first.header(0x85b3, 1, 1, 1, 2).name("example.com").u16(1).u16(1);
+  first.record(1, 60, "abcd").record(1, 60, "abcd").record(1, 60, "abcd");
+  first.u8(0).u16(41).u16(1232).u32(0).u16(0);
+  DnsMessage message;
+  REQUIRE(decode_dns_message(first.bytes(), message));
+  CHECK(message.edns);
+  CHECK(message.answers.size() + message.authority.size() + message.additional.size() == 3);
+  Packet second;
+  second.header(0x8000, 0, 0, 0, 0);
+  REQUIRE(decode_dns_message(second.bytes(), message));
+  CHECK_FALSE((message.aa || message.rd || message.ra || message.ad || message.cd));
+  CHECK_FALSE(message.edns);
+  CHECK(message.rcode == 0);
+  CHECK(message.questions.empty());
+  CHECK(message.answers.empty());
+  CHECK(message.authority.empty());
+  CHECK(message.additional.empty());
 }
 
 TEST_CASE("OPT extends the rcode and stands in no section", "[dns_message]") {
