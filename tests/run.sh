@@ -62,13 +62,14 @@ while [ $# -gt 0 ]; do
     dev)
       build dev
       run dev -j 2 -LE 'incident|faults|consumer|benchmark'
+      run dev -j 4 -L idle
       # These measure time or use the whole machine: one at a time.
-      run dev -j 1 -L 'incident|faults|consumer|benchmark'
+      run dev -j 1 -L 'incident|faults|consumer|benchmark' -LE idle
       ;;
     fast)
       # What needs neither long scenarios nor other builds.
       build dev
-      run dev -j 2 -LE 'incident|idle|faults|consumer|benchmark'
+      run dev -j 2 -LE 'incident|faults|consumer|benchmark'
       ;;
     asan)
       build asan
@@ -76,7 +77,8 @@ while [ $# -gt 0 ]; do
       # descriptors, which UBSan needs to look at types.
       export ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=1 UBSAN_OPTIONS=print_stacktrace=1
       run asan -j 2 -LE 'incident|faults|consumer|benchmark' -E 'without descriptors'
-      run asan -j 1 -L incident
+      run asan -j 4 -L idle -LE timing
+      run asan -j 1 -L 'incident|faults' -LE 'idle|timing'
       ;;
     tsan)
       build tsan probekit_unit_tests probekit_contract_tests probekit_loopback_tests \

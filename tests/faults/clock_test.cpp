@@ -54,7 +54,7 @@ double wall_clock() {
 }  // namespace
 
 TEST_CASE("results are in the master's time though the agent's clock is off and steps",
-          "[faults]") {
+          "[faults][timing]") {
   const TemporaryFolder folder;
   const auto clock = folder.path() + "/clock";
   set_clock(clock, "+3600");

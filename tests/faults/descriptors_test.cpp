@@ -33,7 +33,7 @@ rlim_t limit_descriptors(const Process& process, rlim_t limit) {
 
 }  // namespace
 
-TEST_CASE("an agent without descriptors blames itself, and goes on with some", "[faults]") {
+TEST_CASE("an agent without descriptors blames itself, and goes on with some", "[faults][timing]") {
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
@@ -73,7 +73,8 @@ TEST_CASE("an agent without descriptors blames itself, and goes on with some", "
             recovered});
 }
 
-TEST_CASE("a master without descriptors serves whom it has, and says why no more", "[faults]") {
+TEST_CASE("a master without descriptors serves whom it has, and says why no more",
+          "[faults][timing]") {
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;

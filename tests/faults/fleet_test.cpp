@@ -79,7 +79,7 @@ void take_all_descriptors() {
 
 }  // namespace
 
-TEST_CASE("two hundred agents come back at once and their import goes on", "[faults]") {
+TEST_CASE("two hundred agents come back at once and their import goes on", "[faults][timing]") {
   take_all_descriptors();
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};

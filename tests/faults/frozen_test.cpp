@@ -14,7 +14,8 @@ namespace probekit::test {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("an agent that stood still comes back and records nothing twice", "[faults]") {
+TEST_CASE("an agent that stood still comes back and records nothing twice",
+          "[faults][timing][idle]") {
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
@@ -40,7 +41,7 @@ TEST_CASE("an agent that stood still comes back and records nothing twice", "[fa
             disconnect_said("master", line), recovered});
 }
 
-TEST_CASE("a master that stood still goes on with its import", "[faults]") {
+TEST_CASE("a master that stood still goes on with its import", "[faults][timing][idle]") {
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;

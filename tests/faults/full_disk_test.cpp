@@ -45,7 +45,7 @@ void fill(const std::string& path) {
 }  // namespace
 
 TEST_CASE("while the disk is full a master keeps its agents, and goes on when there is room",
-          "[faults][sqlite]") {
+          "[faults][sqlite][idle]") {
   const TemporaryFolder folder;
   const std::string disk = folder.path() + "/disk";
   std::filesystem::create_directory(disk);

@@ -32,7 +32,7 @@ std::string body_of(const std::vector<std::string>& targets) {
 }  // namespace
 
 TEST_CASE("an import over SQLite goes on after its master is killed at 20 random moments",
-          "[faults][sqlite]") {
+          "[faults][sqlite][idle]") {
   constexpr std::size_t kMany = 60'000;
   const TemporaryFolder folder;
   MasterProcess master{{"--store", "sqlite:" + folder.path() + "/store", "--heartbeat-interval",

@@ -14,7 +14,7 @@ namespace probekit::test {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("the tasks of an agent killed in an import are done by another", "[faults]") {
+TEST_CASE("the tasks of an agent killed in an import are done by another", "[faults][idle]") {
   MasterProcess master{master_flags()};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
@@ -39,7 +39,7 @@ TEST_CASE("the tasks of an agent killed in an import are done by another", "[fau
            {"`kill -9` of one agent of two", disconnect_said("master", line), recovered});
 }
 
-TEST_CASE("an import goes on once a killed nginx is there again", "[faults]") {
+TEST_CASE("an import goes on once a killed nginx is there again", "[faults][idle]") {
   MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
@@ -62,7 +62,8 @@ TEST_CASE("an import goes on once a killed nginx is there again", "[faults]") {
   CHECK(site.asked_again() == 0);
 }
 
-TEST_CASE("an import goes on after its master was killed, where the store is durable", "[faults]") {
+TEST_CASE("an import goes on after its master was killed, where the store is durable",
+          "[faults][idle]") {
   const TemporaryFolder folder;
   auto flags = master_flags();
   flags.insert(flags.end(), {"--store", "sqlite:" + folder.path() + "/store"});

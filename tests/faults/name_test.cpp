@@ -31,7 +31,7 @@ TEST_CASE("a second agent of a name in use is told so and disturbs nothing", "[f
   CHECK(log_lines(first.process(), "disconnected").size() == 1);
 }
 
-TEST_CASE("a name is taken over from an agent that stands still", "[faults]") {
+TEST_CASE("a name is taken over from an agent that stands still", "[faults][timing][idle]") {
   // Only the challenge ends the first: it is not dead for long.
   MasterProcess master{{"--heartbeat-interval", "1s", "--dead-after", "60s", "--resume-grace", "2s",
                         "--log-format", "json"}};

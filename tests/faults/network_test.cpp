@@ -132,39 +132,39 @@ void works_over(const std::string& name, std::size_t tasks, bool loses, bool sta
 
 }  // namespace
 
-TEST_CASE("an import survives a network cut both ways", "[faults]") {
+TEST_CASE("an import survives a network cut both ways", "[faults][timing][idle]") {
   survives_a_cut("network cut both ways, for longer than every timeout", [](const Network& net) {
     net.cut_to_master();
     net.cut_to_agent();
   });
 }
 
-TEST_CASE("an import survives a network cut towards the master", "[faults]") {
+TEST_CASE("an import survives a network cut towards the master", "[faults][timing][idle]") {
   survives_a_cut("network cut towards the master only",
                  [](const Network& net) { net.cut_to_master(); });
 }
 
-TEST_CASE("an import survives a network cut towards the agent", "[faults]") {
+TEST_CASE("an import survives a network cut towards the agent", "[faults][timing][idle]") {
   survives_a_cut("network cut towards the agent only",
                  [](const Network& net) { net.cut_to_agent(); });
 }
 
-TEST_CASE("an import works where one packet of twenty is lost", "[faults]") {
+TEST_CASE("an import works where one packet of twenty is lost", "[faults][timing][idle]") {
   works_over("5 % of packets lost, each way", kTasks, true, true,
              [](const Network& net) { net.lose(5); });
 }
 
-TEST_CASE("an import works where three packets of ten are lost", "[faults]") {
+TEST_CASE("an import works where three packets of ten are lost", "[faults][timing][idle]") {
   works_over("30 % of packets lost, each way", slow_network_tasks(), true, false,
              [](const Network& net) { net.lose(30); });
 }
 
-TEST_CASE("an import works over 64 kbit/s", "[faults]") {
+TEST_CASE("an import works over 64 kbit/s", "[faults][timing][idle]") {
   works_over("64 kbit/s, each way", slow_network_tasks(), false, true,
              [](const Network& net) { net.narrow("64kbit"); });
 }
 
-TEST_CASE("an import works over a delay of 300 ms each way", "[faults]") {
+TEST_CASE("an import works over a delay of 300 ms each way", "[faults][timing][idle]") {
   MasterProcess master{patient_flags()};
   Nginx nginx{{master.agents_port()}};
   TcpRelay relay{nginx.port(), 300ms};

@@ -12,7 +12,7 @@ namespace probekit::test {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("a reload of nginx costs nobody a connection", "[faults]") {
+TEST_CASE("a reload of nginx costs nobody a connection", "[faults][idle]") {
   MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;
@@ -35,7 +35,7 @@ TEST_CASE("a reload of nginx costs nobody a connection", "[faults]") {
   CHECK(site.asked_again() == 0);
 }
 
-TEST_CASE("an import survives a reload that ends connections", "[faults]") {
+TEST_CASE("an import survives a reload that ends connections", "[faults][idle]") {
   MasterProcess master{master_flags(kLongGrace)};
   NginxOptions options;
   options.upstream_port = master.agents_port();
@@ -58,7 +58,7 @@ TEST_CASE("an import survives a reload that ends connections", "[faults]") {
   CHECK(site.asked_again() == 0);
 }
 
-TEST_CASE("an import survives a restart of nginx", "[faults]") {
+TEST_CASE("an import survives a restart of nginx", "[faults][idle]") {
   MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
   const TargetSite site;

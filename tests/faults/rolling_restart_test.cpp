@@ -15,7 +15,7 @@ namespace probekit::test {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("a rolling restart of agents and master probes nothing twice", "[faults][sqlite]") {
+TEST_CASE("a rolling restart of agents and master probes nothing twice", "[faults][sqlite][idle]") {
   const TemporaryFolder folder;
   auto flags = master_flags();
   flags.insert(flags.end(), {"--store", "sqlite:" + folder.path() + "/store"});

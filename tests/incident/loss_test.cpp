@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 }
 
-TEST_CASE("an import survives its connection being cut twenty times", "[incident]") {
+TEST_CASE("an import survives its connection being cut twenty times", "[incident][idle]") {
   constexpr std::size_t kTasks = 20'000;
   // The grace also bounds how long an agent that holds tasks waits before it comes back.
   MasterProcess master{

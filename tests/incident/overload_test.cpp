@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 }
 
-TEST_CASE("two thousand hanging targets all end as timeouts", "[incident]") {
+TEST_CASE("two thousand hanging targets all end as timeouts", "[incident][idle]") {
   constexpr std::size_t kTasks = 2'000;
   MasterProcess master{{"--heartbeat-interval", "1s", "--dead-after", "10s"}};
   Nginx nginx{{master.agents_port()}};

@@ -29,7 +29,7 @@ constexpr auto kStandstill = 15s;
 }  // namespace
 
 TEST_CASE("a store that stands still for 15 s costs neither a connection nor a result",
-          "[incident]") {
+          "[incident][idle]") {
   constexpr std::size_t kTasks = 10'000;
   const auto what = GENERATE(StallingStore::Stall::calls, StallingStore::Stall::completions);
   const auto store = std::make_shared<StallingStore>(make_memory_store());
