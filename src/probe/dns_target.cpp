@@ -54,15 +54,18 @@ std::string reverse_name(const Address& address) {
   return out + "ip6.arpa";
 }
 
-/// An IP address without a port, IPv6 with or without brackets.
+/// An IP address without a port, IPv6 with or without brackets; IPv4 also with the dot that ends
+/// a name: no top-level domain is a number (RFC 3696 2).
 std::optional<Address> plain_ip(std::string_view text) {
   if (text.empty() || (text.front() == '[' && text.back() != ']')) return {};
-  // Nearly all are names, and a refusal costs a text: an IPv4 address ends with a digit, an IPv6
-  // address has more than one colon.
+  // Nearly all are names, and a refusal costs a text: so what cannot be one is not tried.
   const std::size_t colon = text.find(':');
-  const bool may_be = colon == std::string_view::npos ? text.back() >= '0' && text.back() <= '9'
-                                                      : text.rfind(':') != colon;
-  if (!may_be) return {};
+  if (colon == std::string_view::npos) {
+    if (text.back() == '.') text.remove_suffix(1);
+    if (text.empty() || text.back() < '0' || text.back() > '9') return {};
+  } else if (text.rfind(':') == colon) {
+    return {};
+  }
   auto address = parse_address(text, 0);
   if (!address) return {};
   return *address;

@@ -44,6 +44,7 @@ TEST_CASE("every type is read in any case", "[probe][dns_target]") {
 
 TEST_CASE("an address becomes its reverse name", "[probe][dns_target]") {
   CHECK(normal("dns:192.0.2.17/PTR") == "dns:17.2.0.192.in-addr.arpa/PTR");
+  CHECK(normal("dns:192.0.2.17./PTR") == "dns:17.2.0.192.in-addr.arpa/PTR");
   const std::string reverse =
       "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
   CHECK(normal("dns:2001:db8::1/PTR") == "dns:" + reverse + "/PTR");
