@@ -5,7 +5,8 @@
 # tests/run.sh [dev|fast|asan|tsan|clang|fuzz [SECONDS]|all]...: installs what the tests need, builds, runs them.
 #   dev    everything, the default
 #   fast   dev without long scenarios, faults, consumers and benchmarks
-#   asan   everything that runs our code, under AddressSanitizer and UndefinedBehaviorSanitizer
+#   asan   what runs our code, under AddressSanitizer and UndefinedBehaviorSanitizer, but for faults
+#          with bounds in time and what takes its own descriptors away
 #   tsan   what has threads, under ThreadSanitizer
 #   clang  builds by Clang, warnings as errors
 #   fuzz   each harness of tests/fuzz by libFuzzer for SECONDS (300), two at a time
@@ -62,8 +63,9 @@ while [ $# -gt 0 ]; do
     dev)
       build dev
       run dev -j 2 -LE 'incident|faults|consumer|benchmark'
-      run dev -j 4 -L idle
-      # These measure time or use the whole machine: one at a time.
+      run dev -j 4 -L idle -LE timing
+      # What has bounds in time gets more of the machine; what measures it, or uses the whole, all.
+      run dev -j 2 -L timing-idle
       run dev -j 1 -L 'incident|faults|consumer|benchmark' -LE idle
       ;;
     fast)
@@ -73,7 +75,7 @@ while [ $# -gt 0 ]; do
       ;;
     asan)
       build asan
-      # A small quarantine, so that tests of memory bounds measure us. One test runs out of
+      # A small quarantine, so that tests of memory bounds measure us. Three tests run out of
       # descriptors, which UBSan needs to look at types.
       export ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=1 UBSAN_OPTIONS=print_stacktrace=1
       run asan -j 2 -LE 'incident|faults|consumer|benchmark' -E 'without descriptors'

@@ -113,8 +113,10 @@ struct AgentFacts {
   std::uint64_t store_queued = 0;         ///< tasks waiting at the master; 0 when it may take none
   std::optional<ProbeWaits> waits;
   LocalFailures failures;                    ///< in the last interval
-  std::uint64_t unacked = 0;                 ///< its results the master has not committed
+  std::uint64_t unacked = 0;                 ///< its results that are not acknowledged to it
   std::chrono::milliseconds unacked_age{0};  ///< of the oldest
+  /// When the master read of those, its store had committed all that had come.
+  bool all_committed = false;
   LinkFacts link;
   /// Which end judges: the texts say "this agent" and "the master" there, "the agent" here.
   bool by_agent = false;

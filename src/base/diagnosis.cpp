@@ -187,6 +187,13 @@ std::optional<Diagnosis> judge_work(const AgentFacts& facts) {
                            " wait in the agent's Send-Q and before it: the network is slow to take "
                            "them; move the agent nearer, or give the link more bandwidth"};
     }
+    if (facts.all_committed) {
+      return Diagnosis{DiagnosisVerdict::network_slow,
+                       late +
+                           ", though the store has committed all that came: they or their "
+                           "acknowledgements are slow on their way; move the agent nearer, or "
+                           "give the link more bandwidth"};
+    }
     return Diagnosis{DiagnosisVerdict::store_slow,
                      late + ": the master's store is slow to commit; look at its disk or database"};
   }

@@ -41,6 +41,7 @@ struct AgentRecord {
   // From heartbeats.
   protocol::Heartbeat beat;
   SteadyTime beat_at{};
+  bool all_committed = false;            ///< then: the store owed no answer for its results
   SteadyTime::duration beat_gap_max{0};  ///< between two of this session
   double cpu_cores = 0;
   std::int64_t cpu_us = 0;  ///< as told at `cpu_at`

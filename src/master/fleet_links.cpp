@@ -96,6 +96,7 @@ void Fleet::on_heartbeat(Link& link, const protocol::Heartbeat& beat) {
   record.beat_gap_max = beat.seq == 1 ? SteadyTime::duration{0}
                                       : std::max(record.beat_gap_max, now() - record.beat_at);
   record.beat_at = now();
+  record.all_committed = link.uncommitted_ == 0;
   record.beat = beat;
   if (link.session_.knows_clock_offset()) record.clock_offset = link.session_.clock_offset();
   record.rtt = link.session_.rtt();

@@ -36,6 +36,7 @@ void Fleet::take_name(AgentRecord& record, Link& link) {
   if (record.hello.instance != link.session_.hello().instance) record.clock_offset = {};
   record.hello = link.session_.hello();
   record.beat = {};
+  record.all_committed = false;
   record.cpu_cores = 0;
   record.failures = {};
   record.facts = {};

@@ -65,6 +65,7 @@ AgentFacts Fleet::facts_of(const AgentRecord& record, SteadyTime last_byte) cons
   facts.failures = record.failures;
   facts.unacked = record.beat.unacked;
   facts.unacked_age = milliseconds{record.beat.unacked_age_ms};
+  facts.all_committed = record.all_committed;
   facts.link = record.meter.facts(now(), last_byte);
   return facts;
 }

@@ -35,7 +35,7 @@ std::int64_t microseconds_of(SystemTime time) noexcept { return time.time_since_
 
 // --- writing
 
-/// What the fields of every result are called.
+/// Names of a result's fields.
 namespace key {
 
 constexpr json::Key http{"http"};

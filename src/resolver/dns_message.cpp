@@ -103,7 +103,7 @@ class Cursor {
   // A name at the cursor, in absolute presentation form. A pointer must lead back before the
   // labels it continues, so a chain of them ends.
   std::string name() {
-    std::string escaped;  // what came before and including the last label that had to be
+    std::string escaped;  // all up to the last label that needed it, without its dot
     std::array<char, kNameBytesMax> plain;
     std::size_t size = 0;
     std::size_t at = at_;

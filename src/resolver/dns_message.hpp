@@ -69,8 +69,8 @@ struct DnsMessage {
 /// saying what is wrong and where; a query that was sent back, or an answer to something else than
 /// a query, is wrong too (QR and OPCODE, RFC 1035 4.1.1).
 PROBEKIT_EXPORT Expected<DnsMessage> decode_dns_message(std::string_view packet);
-/// The same into a message that was decoded before, in the memory it has; after an error it holds
-/// something or other.
+/// The same into `message`, whatever it held, in the memory it has; after an error its contents
+/// are unspecified.
 PROBEKIT_EXPORT Expected<void> decode_dns_message(std::string_view packet, DnsMessage& message);
 
 /// "NOERROR", "NXDOMAIN"; "RCODE11" for one without a name.

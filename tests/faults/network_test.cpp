@@ -5,8 +5,8 @@
 // them.
 
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 
 #include "faults/network.hpp"
 #include "faults/scenario.hpp"
@@ -78,8 +78,8 @@ std::vector<std::string> patient_flags() {
 
 // What the master said of its agent during a batch.
 struct Heard {
-  std::set<std::string> verdicts;
-  std::string last;  // that was not "healthy", if there was any
+  std::map<std::string, std::string> verdicts;  // and a sentence of each
+  std::string last;                             // that was not "healthy", if there was any
 };
 
 Heard watch(const MasterProcess& master, const std::string& name, const std::string& batch,
@@ -94,7 +94,7 @@ Heard watch(const MasterProcess& master, const std::string& name, const std::str
         const auto& diagnosis = *agent.find("diagnosis");
         const auto now = text_at(diagnosis, "verdict");
         if (counts.done > 0 && counts.state == "running") {
-          heard.verdicts.insert(now);
+          heard.verdicts.emplace(now, text_at(diagnosis, "text"));
           if (now != "healthy" || text.empty()) {
             verdict = now;
             text = text_at(diagnosis, "text");
@@ -120,8 +120,11 @@ void works_over(const std::string& name, std::size_t tasks, bool loses, bool sta
   CHECK((world.network.dropped() > 0) == loses);
   world.network.heal();
   // Whatever it makes of it, nobody's store or CPU is to blame.
-  for (const char* wrong : {"store_slow", "agent_saturated", "master_saturated"})
-    CHECK(heard.verdicts.count(wrong) == 0);
+  for (const char* wrong : {"store_slow", "agent_saturated", "master_saturated"}) {
+    const auto found = heard.verdicts.find(wrong);
+    INFO(wrong << ": " << (found == heard.verdicts.end() ? "never said" : found->second));
+    CHECK(found == heard.verdicts.end());
+  }
   if (!loses) CHECK(heard.verdicts.count("network_slow") == 1);
   const auto cuts = log_lines(agent.process(), "disconnected");
   if (stays_connected) CHECK(cuts.empty());

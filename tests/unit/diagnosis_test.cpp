@@ -132,6 +132,8 @@ TEST_CASE("an agent's figures lead to one verdict", "[diagnosis]") {
               f.unacked = 300, f.unacked_age = 7s, f.by_agent = true;
               f.link.waiting_least = 5000;
             })},
+      {"the store has committed what came of them", Verdict::network_slow,
+       with(full(), [](auto& f) { f.unacked = 300, f.unacked_age = 7s, f.all_committed = true; })},
       {"its results wait as they always do", Verdict::targets_slow,
        with(full(), [](auto& f) { f.unacked = 300, f.unacked_age = 40ms; })},
 
