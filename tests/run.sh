@@ -20,7 +20,7 @@ builds=${PROBEKIT_BUILD_DIR:-$root/build}
 sh "$root/cmake/install_packages.sh" \
   g++ cmake ninja-build pkg-config ccache libasio-dev libwebsocketpp-dev rapidjson-dev \
   libcurl4-openssl-dev libssl-dev libc-ares-dev libmicrohttpd-dev libsqlite3-dev libcli11-dev catch2 \
-  mandoc groff-base nginx-light nsd openssl curl perl procps iproute2 nftables faketime \
+  clang-format mandoc groff-base nginx-light nsd openssl curl perl procps iproute2 nftables faketime \
   ca-certificates binutils \
   prometheus prometheus-blackbox-exporter chromium chromium-driver
 

@@ -24,15 +24,15 @@ namespace probekit {
 class Master;
 
 /// Without tokens anyone who reaches the port may do anything: so, unless `insecure`, only loopback
-/// is listened on, and there requests whose `Host` is not loopback are answered 403. With tokens a request
-/// that brings none of them is answered 401, but for `/healthz`, `/readyz` and the page at `/`,
-/// which tell nothing. A foreign `Origin` is always answered 403.
+/// is listened on, and there requests whose `Host` is not loopback are answered 403. With tokens a
+/// request that brings none of them is answered 401, but for `/healthz`, `/readyz` and the page at
+/// `/`, which tell nothing. A foreign `Origin` is always answered 403.
 struct HttpApiOptions {
   std::string host = "127.0.0.1";  ///< an IP address; without tokens of loopback unless `insecure`
   std::uint16_t port = 8766;       ///< 0 picks a free one
   // behaviour
   std::shared_ptr<const TokenSet> tokens;  ///< bearer tokens; null: none is asked for
-  bool insecure = false;  ///< without tokens, too, any address may be listened on
+  bool insecure = false;                   ///< without tokens, too, any address may be listened on
   /// Of `GET /probe`, beside builtin_probe_modules(); of the same name the first counts.
   std::vector<ProbeModule> modules;
   // limits

@@ -54,7 +54,7 @@ struct MasterOptions {
   // timing
   /// 1 ms to 1 h, from a connection's arrival; also give a listener no longer to open it.
   std::chrono::milliseconds time_to_first_message{10'000};
-  std::chrono::milliseconds heartbeat_interval{15'000};     ///< to 10 min; jittered by a tenth
+  std::chrono::milliseconds heartbeat_interval{15'000};  ///< to 10 min; jittered by a tenth
   std::chrono::milliseconds dead_after{60'000};    ///< twice heartbeat_interval at least, to 1 h
   std::chrono::milliseconds resume_grace{30'000};  ///< 0 to 24 h
   // injected; null: the default

@@ -90,9 +90,8 @@ Expected<std::string> HttpApi::start() {
   // The master outlives the API, and its clock the master.
   const std::shared_ptr<const Clock> clock(std::shared_ptr<void>(), &self.access.clock());
   self.loop = std::make_unique<EpollLoop>(clock, self.options.log);
-  self.context = std::make_unique<api::ApiContext>(
-      api::ApiContext{self.access, *self.loop, self.options,
-                      std::make_shared<api::LoopGate>(*self.loop)});
+  self.context = std::make_unique<api::ApiContext>(api::ApiContext{
+      self.access, *self.loop, self.options, std::make_shared<api::LoopGate>(*self.loop)});
 
   api::HttpServerOptions options;
   options.host = self.options.host;

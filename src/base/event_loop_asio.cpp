@@ -166,7 +166,8 @@ void EventLoop::post(std::function<void()> function) {
     first = impl_->posted.empty();
     impl_->posted.push_back(std::move(function));
   }
-  if (first && !impl_->stepped) asio::post(impl_->context, [impl = impl_.get()] { impl->run_posted(); });
+  if (first && !impl_->stepped)
+    asio::post(impl_->context, [impl = impl_.get()] { impl->run_posted(); });
 }
 
 TimerId EventLoop::call_at(SteadyTime when, std::function<void()> function) {

@@ -27,7 +27,8 @@ PROBEKIT_EXPORT std::string task_text(std::string_view prefix, TaskId id);
 std::optional<BatchId> parse_batch_text(std::string_view prefix, std::string_view text);
 
 /// A place in a batch's results: how many lines, of any verdict, stand before it.
-PROBEKIT_EXPORT std::string result_cursor(std::string_view prefix, BatchId id, std::uint64_t position);
+PROBEKIT_EXPORT std::string result_cursor(std::string_view prefix, BatchId id,
+                                          std::uint64_t position);
 /// Nothing unless it is this batch's. An empty text is the start.
 PROBEKIT_EXPORT std::optional<std::uint64_t> parse_result_cursor(std::string_view prefix,
                                                                  BatchId id, std::string_view text);

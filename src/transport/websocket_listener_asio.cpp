@@ -230,7 +230,8 @@ void Acceptor::admit(tcp::socket socket, const tcp::endpoint& peer) {
     dropped();
   }
   const std::uint64_t serial = ++last_newcomer_;
-  auto newcomer = std::make_unique<Newcomer>(*this, serial, std::move(stream), link_->loop()->now());
+  auto newcomer =
+      std::make_unique<Newcomer>(*this, serial, std::move(stream), link_->loop()->now());
   Newcomer& begun = *newcomer;
   newcomers_.emplace(serial, std::move(newcomer));
   begun.begin();
@@ -277,9 +278,9 @@ void Acceptor::welcome(Newcomer& newcomer) {
   auto stream = newcomer.release();
   forget(newcomer);
   try {
-    auto connection = std::make_unique<WebSocketConnection>(
-        link_, std::move(stream), options_.send_time_limit, options_.log, std::move(token),
-        opening_time);
+    auto connection =
+        std::make_unique<WebSocketConnection>(link_, std::move(stream), options_.send_time_limit,
+                                              options_.log, std::move(token), opening_time);
     observer_->on_connection(std::move(connection));
   } catch (const std::exception& failure) {
     warn("a newcomer was not taken", failure.what());

@@ -33,8 +33,8 @@ void measure_import(const Scale& scale, Report& report) {
   const auto count = scale.of(400'000);
   for (const bool durable : {false, true}) {
     const test::TemporaryFolder folder;
-    test::MasterProcess master{{"--store", durable ? "sqlite:" + folder.path() + "/store"
-                                                   : std::string{"memory"}}};
+    test::MasterProcess master{
+        {"--store", durable ? "sqlite:" + folder.path() + "/store" : std::string{"memory"}}};
     auto agent = noop_agent(master.agents_url());
     const auto ours = [&] {
       return cost_of_import(master, master.process().pid(), kTarget, count, true);

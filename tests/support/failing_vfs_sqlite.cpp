@@ -70,9 +70,8 @@ int characteristics(sqlite3_file* file) {
   return pass(file, [](auto* real, auto* m) { return m->xDeviceCharacteristics(real); });
 }
 int map_shared(sqlite3_file* file, int page, int size, int extend, void volatile** memory) {
-  return pass(file, [&](auto* real, auto* m) {
-    return m->xShmMap(real, page, size, extend, memory);
-  });
+  return pass(file,
+              [&](auto* real, auto* m) { return m->xShmMap(real, page, size, extend, memory); });
 }
 int lock_shared(sqlite3_file* file, int from, int count, int flags) {
   return pass(file, [&](auto* real, auto* m) { return m->xShmLock(real, from, count, flags); });

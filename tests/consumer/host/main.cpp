@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
+#include <rapidjson/document.h>
 #include <asio.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <probekit/probekit.hpp>
-#include <rapidjson/document.h>
 
 namespace {
 
