@@ -52,7 +52,10 @@ fuzz_one() {
   rm -rf "$found/merged"
   mkdir "$found/merged"
   ${FUZZ_PREFIX:-} "$binary" -merge=1 -use_counters=0 -max_len=1024 "$found/merged" "$corpus" \
-    "$found/new" >"$found/merge.log" 2>&1
+    "$found/new" >"$found/merge.log" 2>&1 || {
+    echo "$target: merging FAILED, see $found/merge.log"
+    return 1
+  }
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log")
   tail=$(grep -E '^#[0-9]+[[:space:]]+DONE' "$found/log" | sed 's/.*cov: \([0-9]*\) ft: \([0-9]*\).*/cov \1 ft \2/')
   echo "$target: $runs runs in ${seconds}s, $tail, merged $(find "$found/merged" -type f | wc -l)"
