@@ -71,6 +71,7 @@ struct LinkFacts {
   std::chrono::milliseconds stalled{0};      ///< bytes wait here, and none was acknowledged since
   std::uint64_t there_recv_queue_least = 0;  ///< of its last two heartbeats
   std::uint64_t there_waiting_least = 0;     ///< likewise: in its Send-Q and not yet there
+  std::uint64_t there_retransmits = 0;       ///< between them
   // Of the last seconds:
   std::chrono::milliseconds span{0};          ///< how many; 0: too few to tell
   std::uint64_t acked_bytes = 0;              ///< by the other kernel
@@ -128,6 +129,8 @@ struct FleetFacts {
   std::array<std::size_t, kDiagnosisVerdicts> agents{};  ///< of those, by their verdict
   std::uint64_t queued = 0;
   std::uint64_t in_flight = 0;
+  std::uint64_t unserved = 0;              ///< of the queued: no connected agent may take them
+  std::string unserved_for;                ///< whom they are for: "an agent that runs dns"
   std::uint64_t queued_max = 0;            ///< tasks not ended at most; 0: not told
   std::string store_full;                  ///< why the store takes nothing; empty: it does
   std::chrono::microseconds store_p50{0};  ///< of its latency, over the last minute or two
@@ -143,8 +146,9 @@ struct FleetFacts {
 PROBEKIT_EXPORT Diagnosis diagnose_agent(const AgentFacts& facts);
 PROBEKIT_EXPORT Diagnosis diagnose_fleet(const FleetFacts& facts);
 
-/// Of a connection that ended: what was wrong with it or, when nothing was, its last figures, so
-/// that the line can be compared with what the other end and a proxy logged.
+/// Of a connection that ended: what was wrong with it, or what its agent had too little of, CPU,
+/// descriptors; when nothing, `healthy` and its last figures, so that the line can be compared with
+/// what the other end and a proxy logged.
 PROBEKIT_EXPORT Diagnosis diagnose_disconnect(const AgentFacts& facts);
 
 }  // namespace probekit

@@ -34,6 +34,9 @@ constexpr std::uint64_t kUndelivered = 4 * 1024;
 // So long a way there and back that tasks come too slowly for the slots that wait for them.
 constexpr milliseconds kRttHigh{1000};
 
+// One or two lost packets are the way of any network.
+constexpr std::uint64_t kRetransmitsMany = 3;
+
 // A call of a store takes far less than a millisecond in memory and some on a disk. From here on
 // an agent's window, not its slots, decides how much it does.
 constexpr milliseconds kStoreSlow{100};
@@ -194,8 +197,12 @@ std::optional<Diagnosis> judge_work(const AgentFacts& facts) {
                            "acknowledgements are slow on their way; move the agent nearer, or "
                            "give the link more bandwidth"};
     }
-    return Diagnosis{DiagnosisVerdict::store_slow,
-                     late + ": the master's store is slow to commit; look at its disk or database"};
+    return Diagnosis{
+        DiagnosisVerdict::store_slow,
+        late + (facts.by_agent ? ": the master's store is slow to commit, or acknowledgements "
+                                 "are slow on their way; the master's diagnosis tells which"
+                               : ": the master's store is slow to commit; look at its disk or "
+                                 "database")};
   }
   if (work_waits && cpu_full(facts)) {
     std::string text = slots_of(facts) + " and it uses " + cpu_of(facts);
@@ -244,7 +251,27 @@ std::optional<Diagnosis> judge_distance(const AgentFacts& facts) {
 }
 
 Diagnosis healthy(const AgentFacts& facts) {
-  return {DiagnosisVerdict::healthy, slots_of(facts) + ", " + tasks_wait(facts.queued) + " in it"};
+  std::string text = slots_of(facts) + ", " + tasks_wait(facts.queued) + " in it";
+  const std::uint64_t again = facts.link.retransmits + facts.link.there_retransmits;
+  if (again >= kRetransmitsMany) {
+    text += "; " + std::to_string(again) +
+            " segments were sent again in the last seconds, as the network loses packets";
+  }
+  return {DiagnosisVerdict::healthy, std::move(text)};
+}
+
+// What an agent waits for while its connection is idle or moves has not ended that connection.
+bool costs_connections(DiagnosisVerdict verdict) noexcept {
+  switch (verdict) {
+    case DiagnosisVerdict::healthy:
+    case DiagnosisVerdict::targets_slow:
+    case DiagnosisVerdict::host_limited:
+    case DiagnosisVerdict::resolver_slow:
+    case DiagnosisVerdict::store_slow:
+      return false;
+    default:
+      return true;
+  }
 }
 
 // A fleet's verdict is that of half its agents; of two, the graver comes first here.
@@ -358,6 +385,13 @@ std::optional<Diagnosis> judge_master(const FleetFacts& facts) {
   return std::nullopt;
 }
 
+Diagnosis no_agent_for_some(const FleetFacts& facts) {
+  return {DiagnosisVerdict::no_agents,
+          "no connected agent may take " + std::to_string(facts.unserved) + " of " +
+              count_text(facts.queued, "waiting task", "waiting tasks") + ", which are for " +
+              facts.unserved_for + "; start it, or see whether it is drained"};
+}
+
 Diagnosis judge_agents(const FleetFacts& facts) {
   if (facts.agents_connected == 0) {
     return {DiagnosisVerdict::no_agents, facts.queued == 0 ? std::string{"no agent is connected"}
@@ -365,6 +399,7 @@ Diagnosis judge_agents(const FleetFacts& facts) {
                                                                  tasks_wait(facts.queued) +
                                                                  "; start one, or look at its log"};
   }
+  if (facts.unserved > 0 && facts.unserved * 2 >= facts.queued) return no_agent_for_some(facts);
   const std::string agents = count_text(facts.agents_connected, "agent", "agents");
   for (const DiagnosisVerdict verdict : kByGravity) {
     // Half of a fleet at its limit is the fleet's limit: tasks go where there is room.
@@ -373,6 +408,7 @@ Diagnosis judge_agents(const FleetFacts& facts) {
     return {verdict, std::to_string(count) + " of " + agents + ' ' + what_half_do(verdict) +
                          " while " + tasks_wait(facts.queued) + "; " + what_to_do(verdict)};
   }
+  if (facts.unserved > 0) return no_agent_for_some(facts);
   return {DiagnosisVerdict::healthy, agents + " connected, " + std::to_string(facts.queued) +
                                          " queued, " + std::to_string(facts.in_flight) +
                                          " in flight"};
@@ -424,8 +460,9 @@ Diagnosis diagnose_agent(const AgentFacts& facts) {
 Diagnosis diagnose_disconnect(const AgentFacts& facts) {
   Diagnosis diagnosis = diagnose_agent(facts);
   const std::string figures = link_figures(facts.link);
-  if (diagnosis.verdict == DiagnosisVerdict::healthy) {
-    return {DiagnosisVerdict::healthy, "nothing stood in the way until the end: " + figures};
+  if (!costs_connections(diagnosis.verdict)) {
+    return {DiagnosisVerdict::healthy,
+            "nothing stood in its way until the end; " + slots_of(facts) + "; " + figures};
   }
   diagnosis.text += " (" + figures + ')';
   return diagnosis;

@@ -124,9 +124,9 @@ LinkFinding judge_link(const LinkFacts& facts, const std::string& other) {
     }
     if (!silent && facts.there) {
       // It reads whatever arrives, so this does not.
-      return {LinkFault::slow, stands + ": the window of " + between(facts) +
-                                   " is closed, while heartbeats of " + other +
-                                   " still come and tell of an empty Recv-Q"};
+      return {LinkFault::slow,
+              stands + ": the window of " + between(facts) + " is closed, while heartbeats of " +
+                  other + " still come and tell of " + bytes_text(unread) + " in its Recv-Q"};
     }
     if (!silent) {
       return {LinkFault::peer_not_reading, stands + ": the window of " + between(facts) +

@@ -18,8 +18,6 @@ using std::chrono::seconds;
 
 constexpr seconds kChallengeTime{5};
 constexpr seconds kNameRetryAfter{30};
-// What replaces a session says what it holds; should it end before that, its tasks wait so long.
-constexpr seconds kReplacedGrace{30};
 
 }  // namespace
 

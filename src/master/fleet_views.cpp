@@ -103,6 +103,8 @@ FleetFacts Fleet::fleet_facts(const StoreFacts& store) {
   facts.agents = diagnose_all();
   facts.queued = store.ledger.queued;
   facts.in_flight = store.ledger.in_flight;
+  facts.unserved = store.unserved;
+  facts.unserved_for = store.unserved_for;
   facts.queued_max = store.queued_max;
   facts.store_full = store.trouble;
   Histogram latency = latency_last_;
@@ -147,8 +149,10 @@ void Fleet::explain_to_store() {
       std::max<SteadyTime::duration>(kExplainEvery, by_session_.size() * kExplainPerAgent);
   if (explained_at_ != SteadyTime{} && at - explained_at_ < every) return;
   explained_at_ = at;
-  const Diagnosis diagnosis = diagnose(store_facts_);
-  // That nobody is connected the store says itself, and of whom.
+  // That nobody is there for a task the store says itself, of each.
+  FleetFacts facts = fleet_facts(store_facts_);
+  facts.unserved = 0;
+  const Diagnosis diagnosis = diagnose_fleet(facts);
   std::string text =
       diagnosis.verdict == DiagnosisVerdict::no_agents ? std::string{} : said(diagnosis);
   if (text == explained_) return;

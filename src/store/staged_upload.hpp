@@ -58,5 +58,7 @@ struct StagedUpload {
 std::vector<std::pair<std::string, Reach>> reaches_of(const Selector& agents);
 /// `a=1,b=2`
 std::string tags_text(const std::vector<Label>& tags);
+/// ` that runs http with a=1,b=2`: what an agent must be for it, besides its name.
+std::string runs_text(const Lane& lane);
 
 }  // namespace probekit::store

@@ -78,6 +78,10 @@ struct NewSession {
   std::chrono::milliseconds grace{30'000};
 };
 
+/// The tasks of a session that is replaced while it lives wait so long for the one that replaces
+/// it to say what it holds.
+constexpr std::chrono::seconds kReplacedGrace{30};
+
 /// What a session gets to do.
 struct LeasedTask {
   TaskId task;
@@ -259,6 +263,10 @@ struct StoreFacts {
   std::uint64_t results_kept_max = 0;
   std::uint64_t results_kept = 0;
   ResultCounters ended;  ///< likewise; sums to the ledger's `done` and `expired`
+  /// Of the queued: no connected agent that is not drained may take them. Where very many lanes or
+  /// agents are to be looked at, some are not counted.
+  std::uint64_t unserved = 0;
+  std::string unserved_for;  ///< "an agent named a that runs dns and others": the most first
   /// Why it grants no work and takes none at the moment, in words for people; empty: it does.
   std::string trouble;
 };

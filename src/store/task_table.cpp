@@ -353,20 +353,19 @@ std::string TaskTable::because_of(const Session& lost) const {
   return lost.diagnosis.empty() ? std::string{} : " (" + lost.diagnosis + ')';
 }
 
-/// Why no connected agent could take it now; empty when one could, and for tasks any agent may
-/// take.
+/// Why no connected agent could take it now; empty when one could.
 std::string TaskTable::nobody_fits(Place place) {
   const std::uint32_t copies = place.binding().copies;
   LaneEntry& entry = *place.queue().lane;
   const Lane& lane = entry.lane;
-  if (!lane.agent.empty() || (copies == 1 && lane.tags.empty())) return {};
   const std::uint32_t fitting = agents_fitting(entry);
-  if (fitting > agents_used(place)) return {};
-  const std::string runs =
-      "that runs " + lane.kind + (lane.tags.empty() ? "" : " with " + tags_text(lane.tags));
-  if (fitting == 0) return "no agent " + runs + " was connected then";
-  return "its target is for " + std::to_string(copies) + " different agents, and one " + runs +
-         " that had none of the others was not connected then";
+  if (fitting == 0) {
+    return "no agent" + (lane.agent.empty() ? "" : " named " + lane.agent) + runs_text(lane) +
+           " was connected then";
+  }
+  if (copies == 1 || !lane.agent.empty() || fitting > agents_used(place)) return {};
+  return "its target is for " + std::to_string(copies) + " different agents, and one" +
+         runs_text(lane) + " that had none of the others was not connected then";
 }
 
 /// The deadline itself has passed.

@@ -363,6 +363,7 @@ class PROBEKIT_EXPORT TaskTable {
   std::size_t lease_from(Now now, BatchQueue& queue, Session& session, std::size_t count,
                          std::size_t& bytes_left, std::size_t& expiries_left, LeaseReply& reply);
   static bool fits(const Session& session, const Lane& lane);
+  static bool runs(const Session& session, const Lane& lane);
   bool offered(Now now, Place place, const Session& session) const;
   void add_shun(Now now, Place place, SessionId session, SteadyTime until);
   void end_host_busy_delays(Now now, std::size_t& budget);
@@ -388,6 +389,8 @@ class PROBEKIT_EXPORT TaskTable {
   LaneEntry* lane_for(Priority priority, const std::string& kind, const std::string& agent,
                       const std::vector<Label>& tags);
   std::uint32_t agents_fitting(LaneEntry& lane);
+  bool served(const Lane& lane, std::size_t& looks) const;
+  void count_unserved(StoreFacts& facts) const;
   void leave_lane(LaneEntry& lane);
   void forget_lanes();
   void tell_ready(LaneEntry& lane);

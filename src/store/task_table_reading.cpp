@@ -210,6 +210,7 @@ StoreFacts TaskTable::facts() const {
   facts.results_kept_max = results_kept_max_;
   facts.results_kept = results_kept_;
   facts.ended = ended_;
+  count_unserved(facts);
   return facts;
 }
 

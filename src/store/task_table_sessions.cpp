@@ -8,6 +8,7 @@
 #include <cassert>
 #include <set>
 
+#include "store/staged_upload.hpp"
 #include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
@@ -17,9 +18,9 @@ namespace {
 /// A session that waits for its tasks' various times is walked over again this long after, for
 /// each of them, so that walks cost a part of the time at most.
 constexpr std::chrono::microseconds kWalkIntervalPerTask{1};
-/// A session replaced while it lived gives its tasks out again after this, should the one that
-/// replaced it never say what it holds.
-constexpr std::chrono::seconds kReplacedGrace{30};
+/// Lanes and sessions that are looked at for tasks nobody serves, some 30 ns each: with every tick
+/// and status.
+constexpr std::size_t kUnservedLooksMax = 16'384;
 
 Error error(errc code, std::string message) {
   return Error{make_error_code(code), std::move(message)};
@@ -124,7 +125,9 @@ Expected<ResumeReply> TaskTable::resume(Now now, const ResumeRequest& request) {
       }
       if (!fits(*session, place.queue().lane->lane) || !apart_from(place, agent)) continue;
       take(*session, place);
-      if (task.lost > 0 && attempt <= task.lost) {  // it was not lost after all
+      // An attempt that comes back was not lost. Of two that do, the later one stays counted when
+      // the earlier one has been given back between: its number is past what is left.
+      if (task.lost > 0 && attempt <= task.lost) {
         --task.lost;
         if (journal_ != nullptr) tell_moved(place);
       }
@@ -239,18 +242,60 @@ std::uint64_t TaskTable::give_up(Now now, Session& session, std::size_t& budget)
   return requeued;
 }
 
+bool TaskTable::runs(const Session& session, const Lane& lane) {
+  return std::find(session.kinds.begin(), session.kinds.end(), lane.kind) != session.kinds.end();
+}
+
 /// Different agents, connected now.
 std::uint32_t TaskTable::agents_fitting(LaneEntry& lane) {
   if (lane.fitting_at == sessions_moved_) return lane.fitting;
   std::set<const Agent*> agents;
-  for (const auto& session : sessions_) {
-    if (session == nullptr || !session->connected || !fits(*session, lane.lane)) continue;
-    const std::vector<std::string>& kinds = session->kinds;
-    if (std::find(kinds.begin(), kinds.end(), lane.lane.kind) == kinds.end()) continue;
-    agents.insert(session->agent);
+  const auto look = [&](const Session& session) {
+    if (!session.connected || !fits(session, lane.lane) || !runs(session, lane.lane)) return;
+    agents.insert(session.agent);
+  };
+  if (lane.lane.agent.empty()) {
+    for (const auto& session : sessions_) {
+      if (session != nullptr) look(*session);
+    }
+  } else if (const auto agent = agents_.find(lane.lane.agent); agent != agents_.end()) {
+    for (const SessionId id : agent->second.sessions) look(*find_session(id));
   }
   lane.fitting_at = sessions_moved_;
   return lane.fitting = static_cast<std::uint32_t>(agents.size());
+}
+
+/// Whether an agent that takes tasks is connected for it; each session looked at costs one look.
+bool TaskTable::served(const Lane& lane, std::size_t& looks) const {
+  const auto serves = [&](const Session& session) {
+    if (looks > 0) --looks;
+    return session.connected && !session.drained && fits(session, lane) && runs(session, lane);
+  };
+  if (!lane.agent.empty()) {
+    const auto agent = agents_.find(lane.agent);
+    if (agent == agents_.end()) return false;
+    const std::vector<SessionId>& ids = agent->second.sessions;
+    return std::any_of(ids.begin(), ids.end(),
+                       [&](SessionId id) { return serves(*find_session(id)); });
+  }
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [&](const auto& session) { return session != nullptr && serves(*session); });
+}
+
+void TaskTable::count_unserved(StoreFacts& facts) const {
+  const LaneEntry* largest = nullptr;
+  std::size_t looks = kUnservedLooksMax;
+  for (const auto& [key, lane] : lanes_) {
+    if (looks == 0) break;
+    --looks;
+    if (lane->queued == 0 || served(lane->lane, looks)) continue;
+    facts.unserved += lane->queued;
+    if (largest == nullptr || lane->queued > largest->queued) largest = lane.get();
+  }
+  if (largest == nullptr) return;
+  const Lane& lane = largest->lane;
+  facts.unserved_for = (lane.agent.empty() ? "an agent" : "an agent named " + lane.agent) +
+                       runs_text(lane) + (facts.unserved > largest->queued ? " and others" : "");
 }
 
 void TaskTable::set_drained(SessionId id, bool drained) {

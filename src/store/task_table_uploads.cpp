@@ -70,6 +70,10 @@ std::string tags_text(const std::vector<Label>& tags) {
   return text;
 }
 
+std::string runs_text(const Lane& lane) {
+  return " that runs " + lane.kind + (lane.tags.empty() ? "" : " with " + tags_text(lane.tags));
+}
+
 // -- what tasks share ---------------------------------------------------------------------------
 
 /// The queue of a batch that is for this lane.

@@ -76,6 +76,8 @@ void LinkMeter::look(const ConnectionFacts& facts, std::uint64_t waiting, Steady
 void LinkMeter::told(const SocketFacts& there) {
   there_recv_queue_before_ = there_ ? there_->recv_queue_bytes : 0;
   there_waiting_before_ = there_ ? waiting_in(*there_) : 0;
+  there_retransmitted_ =
+      there_ && there_->known ? grown(there.retransmits, there_->retransmits) : 0;
   there_ = there;
 }
 
@@ -95,6 +97,7 @@ LinkFacts LinkMeter::facts(SteadyTime now, SteadyTime last_byte) const {
     facts.direct = !there_->local.empty() && there_->local == peer_;
     facts.there_recv_queue_least = std::min(there_recv_queue_before_, there_->recv_queue_bytes);
     facts.there_waiting_least = std::min(there_waiting_before_, waiting_in(*there_));
+    facts.there_retransmits = there_retransmitted_;
   }
   if (!looked_) return facts;
   facts.span = duration_cast<milliseconds>(looked_at_ - older_.at);

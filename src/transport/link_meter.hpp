@@ -66,6 +66,7 @@ class LinkMeter {
   std::optional<SocketFacts> there_;
   std::uint64_t there_recv_queue_before_ = 0;  // in the heartbeat before the last
   std::uint64_t there_waiting_before_ = 0;
+  std::uint64_t there_retransmitted_ = 0;  // between the last two
 };
 
 }  // namespace probekit

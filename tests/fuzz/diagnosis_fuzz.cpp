@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The probekit authors
 // SPDX-License-Identifier: MIT
 
-// What a master makes of the figures in an agent's heartbeats, and an agent of its master's.
+// What a master makes of the figures in an agent's heartbeats, and an agent of its master's; then
+// of all its agents.
 // Input: two heartbeats, a line each, of the other end and of this one; then bytes for what only
 // this end measures.
 
@@ -102,5 +103,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(diagnose_agent(facts));
   check(diagnose_disconnect(facts));
   require(!link_figures(facts.link).empty(), "a connection has figures");
+
+  FleetFacts fleet;
+  fleet.agents_connected = take_number(bytes);
+  for (std::size_t& agents : fleet.agents) agents = take_number(bytes);
+  fleet.queued = take_number(bytes);
+  fleet.in_flight = take_number(bytes);
+  fleet.unserved = take_number(bytes);
+  fleet.unserved_for = "an agent that runs http";
+  fleet.queued_max = take_number(bytes);
+  if (fuzz::take_byte(bytes) == 1) fleet.store_full = "the disk is full";
+  fleet.store_p50 = take_time(bytes);
+  fleet.store_p99 = take_time(bytes);
+  fleet.store_waits = take_time(bytes);
+  fleet.uncommitted_bytes = take_number(bytes);
+  fleet.loop_lag = take_time(bytes);
+  fleet.loop_cpu = static_cast<double>(take_number(bytes));
+  check(diagnose_fleet(fleet));
+
+  facts.link.retransmits = take_number(bytes);
+  facts.link.there_retransmits = take_number(bytes);
+  check(diagnose_agent(facts));
   return 0;
 }

@@ -367,6 +367,55 @@ TEST_CASE("a store without room says what keeps its tasks from ending", "[diagno
   CHECK(text(diagnosis(), "text").find("no_agents: ") != std::string::npos);
 }
 
+TEST_CASE("tasks for an agent that is not there are told of", "[diagnosis][loopback]") {
+  World world;
+  RawAgent agent(world.network.connector());
+  agent.join("here");
+  run_until([&] { return world.agents() == 1; });
+  const auto diagnosis = [&] { return *world.get("/v1/status").json().find("diagnosis"); };
+  run_until([&] { return text(diagnosis(), "verdict") == "healthy"; });
+  world.import(3, "?agents=name:there");
+  run_until([&] { return text(diagnosis(), "verdict") == "no_agents"; });
+  CHECK(text(diagnosis(), "text") ==
+        "no connected agent may take 3 of 3 waiting tasks, which are for an agent named there that "
+        "runs http; start it, or see whether it is drained");
+  RawAgent other(world.network.connector());
+  other.join("there");
+  run_until([&] { return text(diagnosis(), "verdict") == "healthy"; });
+}
+
+TEST_CASE("results that are long not acknowledged blame a store only where it has them",
+          "[diagnosis][loopback]") {
+  World world;
+  RawAgent agent(world.network.connector());
+  agent.join("here");
+  agent.grant(8, 100);
+  world.import(3);
+  const auto tasks = agent.wait_for_tasks(3);
+  protocol::Heartbeat beat;
+  beat.unacked = 3;
+  beat.unacked_age_ms = 6000;
+  const auto tell = [&] {
+    ++beat.seq;
+    agent.say(beat);
+  };
+  const auto verdict = [&] {
+    return text(*world.get("/v1/agents/here").json().find("diagnosis"), "verdict");
+  };
+  // As long as nothing came the store owes nothing.
+  tell();
+  run_until([&] { return verdict() == "network_slow"; });
+  world.store->stall(StallingStore::Stall::completions);
+  agent.pass(tasks);
+  beat.items_sent = tasks.size();
+  tell();
+  run_until([&] { return verdict() == "store_slow"; });
+  world.store->go_on();
+  agent.wait_for_ack(3);
+  tell();
+  run_until([&] { return verdict() == "network_slow"; });
+}
+
 TEST_CASE("an agent at the limit of its CPU is told by its heartbeats", "[diagnosis][loopback]") {
   MasterOptions options;
   options.heartbeat_interval = 100ms;

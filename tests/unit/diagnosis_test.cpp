@@ -399,13 +399,41 @@ TEST_CASE("the diagnosis of a disconnect has the last figures, whatever it is",
   const Diagnosis well = diagnose_disconnect(facts);
   CHECK(well.verdict == Verdict::healthy);
   CHECK(well.text ==
-        "nothing stood in the way until the end: here Recv-Q 0 bytes, Send-Q 0 bytes, unsent 0 "
+        "nothing stood in its way until the end; 0 of 64 slots are busy; here Recv-Q 0 bytes, "
+        "Send-Q 0 bytes, unsent 0 "
         "bytes, round trip 40 ms, 0 retransmits; there Recv-Q 0 bytes, Send-Q 0 bytes, unsent 0 "
         "bytes, round trip 40 ms, 0 retransmits; last byte from there 3.0 s ago");
   facts.link = silent(quiet());
   const Diagnosis ill = diagnose_disconnect(facts);
   CHECK(ill.verdict == Verdict::agent_not_reading);
   CHECK(ill.text.find("(here Recv-Q 0 bytes") != std::string::npos);
+}
+
+TEST_CASE("who is well tells of packets that its network loses", "[diagnosis][link]") {
+  AgentFacts facts = idle();
+  facts.link.retransmits = 1;
+  facts.link.there_retransmits = 1;
+  CHECK(diagnose_agent(facts).text == "0 of 64 slots are busy, 0 tasks wait in it");
+  facts.link.there_retransmits = 6;
+  const Diagnosis lossy = diagnose_agent(facts);
+  CHECK(lossy.verdict == Verdict::healthy);
+  CHECK(lossy.text ==
+        "0 of 64 slots are busy, 0 tasks wait in it; 7 segments were sent again in the last "
+        "seconds, as the network loses packets");
+}
+
+TEST_CASE("what probes or results wait for ended no connection", "[diagnosis][link]") {
+  AgentFacts facts = full();
+  facts.link = quiet();
+  CHECK(diagnose_agent(facts).verdict == Verdict::targets_slow);
+  CHECK(diagnose_disconnect(facts).verdict == Verdict::healthy);
+  facts.unacked = 9;
+  facts.unacked_age = 7s;
+  CHECK(diagnose_agent(facts).verdict == Verdict::store_slow);
+  CHECK(diagnose_disconnect(facts).verdict == Verdict::healthy);
+  facts = full();
+  facts.cpu_cores = 3.9;
+  CHECK(diagnose_disconnect(facts).verdict == Verdict::agent_saturated);
 }
 
 // -- the whole ------------------------------------------------------------------------------------
@@ -426,6 +454,12 @@ FleetFacts of_these(FleetFacts facts, Verdict verdict, std::size_t count) {
   return facts;
 }
 
+FleetFacts unserved(FleetFacts facts, std::uint64_t count) {
+  facts.unserved = count;
+  facts.unserved_for = "an agent named fra-1 that runs http";
+  return facts;
+}
+
 struct FleetCase {
   const char* what;
   Verdict verdict;
@@ -436,6 +470,11 @@ TEST_CASE("a fleet's facts lead to one verdict", "[diagnosis]") {
   std::vector<FleetCase> cases = {
       {"nobody there", Verdict::no_agents, fleet(0, 0)},
       {"nobody there, tasks wait", Verdict::no_agents, fleet(0, 12)},
+      {"half of what waits is for who is not there", Verdict::no_agents,
+       of_these(unserved(fleet(3, 12), 6), Verdict::targets_slow, 3)},
+      {"less of it, and the rest waits for others", Verdict::targets_slow,
+       of_these(unserved(fleet(3, 12), 5), Verdict::targets_slow, 3)},
+      {"less of it, and nothing else is in the way", Verdict::no_agents, unserved(fleet(3, 12), 1)},
       {"idle", Verdict::healthy, fleet(3, 0)},
       {"busy", Verdict::healthy, fleet(3, 1000)},
       {"one of three saturated", Verdict::healthy,
@@ -497,6 +536,12 @@ TEST_CASE("a full store says what keeps its tasks from ending", "[diagnosis]") {
         "the store holds 100 tasks that have not ended, as many as --max-queued allows: imports "
         "are refused until some have (targets_slow: 2 of 2 agents with all slots waiting for "
         "targets while 92 tasks wait; raise --concurrency or add agents)");
+}
+
+TEST_CASE("tasks nobody connected may take are counted, and for whom they are", "[diagnosis]") {
+  CHECK(diagnose_fleet(unserved(fleet(2, 12), 5)).text ==
+        "no connected agent may take 5 of 12 waiting tasks, which are for an agent named fra-1 "
+        "that runs http; start it, or see whether it is drained");
 }
 
 TEST_CASE("verdicts have the names that scripts know", "[diagnosis]") {

@@ -114,6 +114,7 @@ TEST_CASE("of the other end two heartbeats in a row count, and its address tells
   there.recv_queue_bytes = 70'000;
   there.send_queue_bytes = 40'000;
   there.unsent_bytes = 1'000;
+  there.retransmits = 5;
   meter.told(there);
   CHECK(facts_at(meter, kStart).there_recv_queue_least == 0);
   CHECK_FALSE(facts_at(meter, kStart).direct);  // it did not tell
@@ -122,10 +123,13 @@ TEST_CASE("of the other end two heartbeats in a row count, and its address tells
   meter.told(there);
   CHECK(facts_at(meter, kStart).there_recv_queue_least == 70'000);
   CHECK(facts_at(meter, kStart).there_waiting_least == 41'000);
+  CHECK(facts_at(meter, kStart).there_retransmits == 0);  // it may have been long
   CHECK_FALSE(facts_at(meter, kStart).direct);
   there.local = "198.51.100.7:40112";
   there.recv_queue_bytes = 0;
+  there.retransmits += 9;
   meter.told(there);
+  CHECK(facts_at(meter, kStart).there_retransmits == 9);
   CHECK(facts_at(meter, kStart).there_recv_queue_least == 0);
   CHECK(facts_at(meter, kStart).direct);
 }

@@ -216,6 +216,27 @@ TEST_CASE("a task nobody fits blocks nobody and ends with no_agent", "[store][se
   CHECK(has(world.lines(for_three), "for 3 different agents"));
 }
 
+TEST_CASE("whoever a task is for, where nobody was there it ends with no_agent",
+          "[store][selector]") {
+  World world;
+  const auto options = probe_options();
+  options->deadline = 60s;
+  const auto expect = [&](BatchId batch, const char* whom) {
+    world.advance(60s);
+    world.tick();
+    const std::string line = world.lines(batch);
+    INFO(line);
+    CHECK(has(line, R"("reason":"no_agent")"));
+    CHECK(has(line, std::string{"; no agent"} + whom + " was connected then"));
+  };
+  expect(import(world, 1, any(1), options), " that runs http");
+  world.session("a");
+  expect(import(world, 1, named({"b"}), options), " named b that runs http");
+  options->kind = "tcp";
+  expect(import(world, 1, any(1), options), " that runs tcp");
+  expect(import(world, 1, named({"a"}), options), " named a that runs tcp");
+}
+
 TEST_CASE("where enough agents fit, a task no one took ends by its deadline", "[store][selector]") {
   World world;
   const SessionId a = world.session("a", {{"region", "eu"}});
@@ -344,6 +365,48 @@ TEST_CASE("selectors of no agent or too many are refused by the store", "[store]
   for (int i = 0; i < 3; ++i) {
     CHECK(world.lease(world.session("a" + std::to_string(i)), 10).size() == 1);
   }
+}
+
+TEST_CASE("queued tasks that no connected agent may take are counted", "[store][selector]") {
+  World world;
+  const auto expect = [&](std::uint64_t count, const std::string& whom) {
+    CHECK(world.table.facts().unserved == count);
+    CHECK(world.table.facts().unserved_for == whom);
+  };
+  const auto odd = probe_options();
+  odd->kind = "tcp";
+  import(world, 2, any(1));
+  expect(2, "an agent that runs http");
+  const SessionId first = world.session("first", {{"zone", "a"}});
+  expect(0, "");
+  const BatchId pinned = import(world, 3, named({"second"}));
+  import(world, 1, tagged({{ "zone", "a" }}));
+  expect(3, "an agent named second that runs http");
+  import(world, 4, tagged({{ "zone", "b" }}));
+  expect(7, "an agent that runs http with zone=b and others");
+  import(world, 5, any(1), odd);
+  expect(12, "an agent that runs tcp and others");
+  const SessionId second = world.session("second", {{"zone", "b"}});
+  expect(5, "an agent that runs tcp");
+  // One that drains takes none.
+  world.table.set_drained(second, true);
+  expect(12, "an agent that runs tcp and others");
+  world.table.set_drained(second, false);
+  expect(5, "an agent that runs tcp");
+  world.lose(second, 30s);
+  REQUIRE(world.table.cancel(world.now, pinned));
+  expect(9, "an agent that runs tcp and others");
+  world.lose(first, 30s);
+  expect(12, "an agent that runs tcp and others");
+}
+
+TEST_CASE("looking for tasks that nobody serves has an end", "[store][selector][work]") {
+  World world;
+  for (int i = 0; i < 500; ++i) world.session("a" + std::to_string(i));
+  for (int i = 0; i < 100; ++i) import(world, 1, tagged({{ "zone", "z" + std::to_string(i) }}));
+  const std::uint64_t counted = world.table.facts().unserved;
+  CHECK(counted > 30);  // 16,384 looks, 501 for each
+  CHECK(counted < 35);
 }
 
 TEST_CASE("queued_max counts what selectors make of a target", "[store][selector]") {
