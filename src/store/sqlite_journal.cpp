@@ -21,11 +21,13 @@ constexpr std::size_t kGarbageRowsABatch = 8;
 constexpr std::uint64_t kMovesSpare = 65'536;
 constexpr std::size_t kMovesARow = 16'384;
 constexpr std::size_t kSidesFinishedMax = 1000;
+/// Targets that are kept in memory.
+constexpr std::size_t kTargetBytesMax = 16 * 1024 * 1024;
 
 }  // namespace
 
 SqliteJournal::SqliteJournal(Database& database)
-    : database_(database), sql_(std::make_shared<Statements>(database)) {}
+    : database_(database), sql_(std::make_shared<Statements>(database)), chunks_(kTargetBytesMax) {}
 
 // -- what it hears ------------------------------------------------------------------------------
 
@@ -402,7 +404,7 @@ bool SqliteJournal::collect_batch(std::uint32_t id, std::size_t& rows) {
 }
 
 bool SqliteJournal::collect_targets(std::uint32_t piece, std::size_t& rows) {
-  drop_chunks(piece);
+  chunks_.drop(piece);
   const std::size_t asked = std::max<std::size_t>(rows, 1);
   Statement& collect = sql_->collect_targets;
   collect.bind(1, key_of(piece, 0)).bind(2, key_of(piece, ~0U)).bind(3, std::int64_t(asked));

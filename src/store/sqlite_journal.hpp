@@ -22,6 +22,7 @@
 
 #include "store/sqlite_database_sqlite.hpp"
 #include "store/sqlite_rows.hpp"
+#include "store/target_cache.hpp"
 #include "store/task_journal.hpp"
 #include "store/task_table.hpp"
 
@@ -91,10 +92,6 @@ class SqliteJournal final : public TaskJournal {
     std::uint32_t piece = 0;
     std::uint32_t tasks = 0;
   };
-  struct Chunk {
-    TargetChunk chunk;
-    std::uint64_t used = 0;  // when last
-  };
   enum class Garbage : std::uint8_t { batch = 1, piece = 2 };
   struct SegmentLines;
 
@@ -128,7 +125,6 @@ class SqliteJournal final : public TaskJournal {
   Side& side_of(BatchId id);
   void need_bindings(StoredBatch& batch);
   const TargetChunk& chunk_of(std::uint32_t piece, std::uint32_t at, std::uint32_t& place);
-  void drop_chunks(std::uint32_t piece);
   template <class Visit>
   Expected<ResultPageEnd> walk(const ResultQuery& query, bool texts, Visit visit);
   template <class Visit>
@@ -147,9 +143,7 @@ class SqliteJournal final : public TaskJournal {
   std::unordered_map<std::uint32_t, Side> sides_;           // of unfinished batches
   std::unordered_map<std::uint32_t, Side> sides_finished_;  // some
   std::unordered_map<const StoredBatch*, Staged> staged_;
-  std::map<std::uint64_t, Chunk> chunks_;  // by piece and first task
-  std::size_t chunk_bytes_ = 0;
-  std::uint64_t chunk_uses_ = 0;
+  TargetCache chunks_;
   std::uint64_t moves_written_ = 0;
   std::deque<std::pair<Garbage, std::uint32_t>> garbage_;
 

@@ -16,19 +16,12 @@
 namespace probekit::store {
 namespace {
 
-/// Texts of targets that are kept in memory, as leases and readers go through them in order.
-constexpr std::size_t kChunkBytesMax = 16 * 1024 * 1024;
-
 Error error(errc code, std::string message) {
   return Error{make_error_code(code), std::move(message)};
 }
 
 Error bad_cursor(const char* field) {
   return error(errc::invalid_argument, std::string{field} + ": not a cursor of this list");
-}
-
-std::size_t bytes_of(const TargetChunk& chunk) {
-  return chunk.text.size() + chunk.tasks.size() * sizeof(TargetChunk::Task) + 128;
 }
 
 std::uint32_t place_in(std::int64_t key) { return static_cast<std::uint32_t>(key); }
@@ -61,13 +54,7 @@ const TargetChunk& SqliteJournal::chunk_of(std::uint32_t piece, std::uint32_t at
   const auto covers = [&](std::uint64_t first, std::size_t tasks) {
     return first >= lowest && first <= key && key - first < tasks;
   };
-  auto found = chunks_.upper_bound(key);
-  if (found != chunks_.begin()) --found;
-  if (found != chunks_.end() && covers(found->first, found->second.chunk.tasks.size())) {
-    found->second.used = ++chunk_uses_;
-    place = static_cast<std::uint32_t>(key - found->first);
-    return found->second.chunk;
-  }
+  if (const TargetChunk* const known = chunks_.find(key, place)) return *known;
   std::uint64_t first = 0;
   TargetChunk chunk;
   auto pending = targets_.upper_bound(key);
@@ -89,24 +76,8 @@ const TargetChunk& SqliteJournal::chunk_of(std::uint32_t piece, std::uint32_t at
     row.reset();
     if (!covers(first, chunk.tasks.size())) throw BadBytes();
   }
-  chunk_bytes_ += bytes_of(chunk);
-  const auto kept = chunks_.emplace(first, Chunk{std::move(chunk), ++chunk_uses_}).first;
-  while (chunk_bytes_ > kChunkBytesMax && chunks_.size() > 1) {
-    const auto oldest = std::min_element(
-        chunks_.begin(), chunks_.end(),
-        [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
-    chunk_bytes_ -= bytes_of(oldest->second.chunk);
-    chunks_.erase(oldest);
-  }
   place = static_cast<std::uint32_t>(key - first);
-  return kept->second.chunk;
-}
-
-void SqliteJournal::drop_chunks(std::uint32_t piece) {
-  const auto from = chunks_.lower_bound(key_of(piece, 0));
-  const auto to = chunks_.upper_bound(key_of(piece, ~0U));
-  for (auto chunk = from; chunk != to; ++chunk) chunk_bytes_ -= bytes_of(chunk->second.chunk);
-  chunks_.erase(from, to);
+  return chunks_.add(first, std::move(chunk));
 }
 
 std::string_view SqliteJournal::target(const StoredBatch& batch, std::uint32_t index) {
