@@ -347,9 +347,9 @@ class SqliteStore final : public TaskStore {
     return core_->table().drained_names();
   }
 
+  // Without the lock: whoever has it may be waiting for the disk.
   std::string batch_name(BatchId id) const override { return core_->table().batch_name(id); }
   std::optional<BatchId> find_batch(std::string_view text) const override {
-    const std::lock_guard<std::mutex> lock(table_mutex_);
     return core_->table().find_batch(text);
   }
   void batch(BatchId id, Completion<BatchView> done) override {
@@ -657,7 +657,8 @@ class SqliteStore final : public TaskStore {
   Calls applied_;            // not committed
   Calls held_;               // not applied, as there is trouble
 
-  mutable std::mutex table_mutex_;  // the table, against those who only look
+  // The table, against lanes() and drained_names(). A call that reads the file holds it.
+  mutable std::mutex table_mutex_;
 
   std::mutex mutex_;  // all below
   std::condition_variable arrived_;

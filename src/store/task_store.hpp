@@ -373,10 +373,12 @@ class TaskStore {
   /// What operators decided about agents by name. The store only remembers it, as long as itself;
   /// `done` when it does.
   virtual void set_name_drained(std::string name, bool drained, Completion<bool> done) = 0;
+  /// As lanes(), for a master that begins: it may wait for the disk.
   virtual std::vector<std::string> drained_names() const = 0;
 
   // -- reading ----------------------------------------------------------------------------------
   virtual std::string batch_name(BatchId id) const = 0;  ///< the text people see
+  /// Neither waits for a disk: loops that must not stand still ask.
   virtual std::optional<BatchId> find_batch(std::string_view text) const = 0;
   /// Here and below, *Errors*: not_found for a batch that is unknown or forgotten.
   virtual void batch(BatchId id, Completion<BatchView> done) = 0;

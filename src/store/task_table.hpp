@@ -24,6 +24,7 @@
 
 #include "probekit/clock.hpp"
 #include "probekit/export.hpp"
+#include "store/batch_set.hpp"
 #include "store/batch_statistics.hpp"
 #include "store/key_table.hpp"
 #include "store/stored_batch.hpp"
@@ -186,7 +187,8 @@ class PROBEKIT_EXPORT TaskTable {
   bool restored(Now now);
 
   // -- reading
-  std::string batch_name(BatchId id) const;
+  std::string batch_name(BatchId id) const;  ///< from any thread
+  /// With a journal: from any thread, and without it.
   std::optional<BatchId> find_batch(std::string_view text) const;
   Expected<BatchView> batch(Now now, BatchId id) const;
   Expected<BatchList> batches(Now now, const BatchListQuery& query) const;
@@ -337,8 +339,6 @@ class PROBEKIT_EXPORT TaskTable {
   void end(Now now, Place place, const TaskEnd& how);
   void tell_moved(Place place);
   void release_tasks(StoredBatch& batch);
-  void set_visible(BatchId id, bool visible);
-  bool is_visible(BatchId id) const noexcept;
   void remember_finished(std::unique_ptr<StoredBatch> batch) const;
   void finish(Now now, StoredBatch& batch);
   void move_terms(StoredBatch& batch, std::uint64_t Ledger::*from, std::uint64_t Ledger::*to);
@@ -423,9 +423,7 @@ class PROBEKIT_EXPORT TaskTable {
   mutable std::unordered_map<std::uint32_t, std::unique_ptr<StoredBatch>> remembered_;
   mutable std::deque<std::uint32_t> remembered_order_;
   std::vector<BatchId> just_finished_;
-  // With a journal: which batches people may ask for, a bit each, the first at visible_from_ * 64.
-  std::deque<std::uint64_t> visible_;
-  std::uint32_t visible_from_ = 0;
+  BatchSet visible_;         // with a journal: those people may ask for
   StoredTask ended_task_{};  // stands for those of finished batches
   std::set<std::uint32_t> listed_;
   std::deque<BatchId> finished_;    // in the order they ended; without orphans

@@ -32,7 +32,7 @@ std::string TaskTable::batch_name(BatchId id) const { return batch_text(prefix_,
 
 std::optional<BatchId> TaskTable::find_batch(std::string_view text) const {
   const auto id = parse_batch_text(prefix_, text);
-  if (id && journal_ != nullptr) return is_visible(*id) ? id : std::nullopt;
+  if (id && journal_ != nullptr) return visible_.contains(*id) ? id : std::nullopt;
   const StoredBatch* const batch = id ? find(*id) : nullptr;
   if (batch == nullptr || batch->origin == BatchOrigin::schedule) return std::nullopt;
   return id;

@@ -34,27 +34,6 @@ StoredTotals TaskTable::totals() const {
   return {total_, ended_, last_batch_, last_session_, epoch_floor_};
 }
 
-void TaskTable::set_visible(BatchId id, bool visible) {
-  const std::uint32_t word = id.value / 64;
-  if (visible_.empty()) visible_from_ = word;
-  if (visible) {
-    for (; word < visible_from_; --visible_from_) visible_.push_front(0);
-    if (word - visible_from_ >= visible_.size()) visible_.resize(word - visible_from_ + 1);
-  } else if (!is_visible(id)) {
-    return;
-  }
-  const std::uint64_t bit = std::uint64_t{1} << id.value % 64;
-  std::uint64_t& bits = visible_[word - visible_from_];
-  bits = visible ? bits | bit : bits & ~bit;
-  for (; !visible_.empty() && visible_.front() == 0; ++visible_from_) visible_.pop_front();
-}
-
-bool TaskTable::is_visible(BatchId id) const noexcept {
-  const std::uint32_t word = id.value / 64;
-  if (word < visible_from_ || word - visible_from_ >= visible_.size()) return false;
-  return (visible_[word - visible_from_] >> id.value % 64 & 1) != 0;
-}
-
 // -- letting go ---------------------------------------------------------------------------------
 
 void TaskTable::release_tasks(StoredBatch& batch) {
@@ -184,7 +163,7 @@ bool TaskTable::restore_finished(const StoredBatch& batch) {
   results_kept_ += batch.lines_kept();
   if (batch.origin == BatchOrigin::import) listed_.insert(batch.id.value);
   if (batch.origin != BatchOrigin::schedule) {
-    set_visible(batch.id, true);
+    visible_.insert(batch.id);
     return true;
   }
   if (!orphan) batch.schedule->segments.push_back(batch.id);
@@ -233,7 +212,7 @@ bool TaskTable::restore_batch(Now now, std::unique_ptr<StoredBatch> restored,
   results_open_ += batch.lines.size();
   if (batch.ledger.ended() && !batch.open) return false;  // it would have been finished
   if (batch.origin == BatchOrigin::import) listed_.insert(id.value);
-  if (batch.origin != BatchOrigin::schedule) set_visible(id, true);
+  if (batch.origin != BatchOrigin::schedule) visible_.insert(id);
   if (batch.origin != BatchOrigin::schedule && batch.open) {
     ++open_batches_;
     set_close_at(batch, now.steady + kOpenBatchIdle);

@@ -239,7 +239,7 @@ void TaskTable::forget_batch(StoredBatch& batch) {
   }
   if (journal_ != nullptr) {
     journal_->on_forgotten(id);
-    set_visible(id, false);
+    visible_.erase(id);
   }
   if (schedule != nullptr) forget_segment(*schedule, id);
 }

@@ -322,7 +322,7 @@ StoredBatch& TaskTable::begin_batch(Now now, std::unique_ptr<StoredBatch> made) 
   if (batch.open) set_close_at(batch, now.steady + kOpenBatchIdle);
   if (journal_ != nullptr) {
     journal_->on_batch(batch);
-    if (batch.origin != BatchOrigin::schedule) set_visible(id, true);
+    if (batch.origin != BatchOrigin::schedule) visible_.insert(id);
   }
   return batch;
 }

@@ -24,6 +24,12 @@ using Fault = FailingVfs::Fault;
 
 namespace {
 
+/// Lets a disk go on, also when a test fails.
+struct GoesOn {
+  FailingVfs& vfs;
+  ~GoesOn() { vfs.fail_with(Fault::none); }
+};
+
 /// Holds what a store answers, whenever it does.
 template <class T>
 struct Later {
@@ -72,6 +78,23 @@ class World {
     return value_of<BatchView>(
                [&](auto done) { store->commit_upload(token, 0, std::nullopt, std::move(done)); })
         .id;
+  }
+  /// Each 8 kB: of three thousand, more than from where the log is copied beside the work, and less
+  /// than from where the work waits for it.
+  BatchId import_large(std::size_t count) {
+    const auto options = std::make_shared<ProbeOptions>();
+    options->kind = "http";
+    const std::string text = "http://x/" + std::string(8'000, 'x');
+    const std::vector<NewTask> tasks(1'000, NewTask{text, options, nullptr});
+    const auto token = upload();
+    for (std::size_t there = 0; there < count; there += tasks.size()) {
+      REQUIRE(answer_of<std::uint64_t>(
+          [&](auto done) { store->append(token, tasks, std::move(done)); }));
+    }
+    const auto view = value_of<BatchView>(
+        [&](auto done) { store->commit_upload(token, 0, std::nullopt, std::move(done)); });
+    REQUIRE(view.info.ledger.accepted == count);
+    return view.id;
   }
   SessionId session() {
     return value_of<TaskStore::SessionOpened>([&](auto done) {
@@ -186,6 +209,33 @@ TEST_CASE("an upload during which the disk fills up is refused, and leaves nothi
   CHECK(world.facts().ledger.accepted == 0);
 }
 
+TEST_CASE("which batch a text names is told while the disk stands still",
+          "[contract][store][sqlite]") {
+  World world;
+  // More than SQLite keeps in memory, so that a lease has to read.
+  const BatchId batch = world.import_large(3'000);
+  world.open();
+  const SessionId session = world.session();
+  const LeaseRequest request = world.request(session, 3'000);
+
+  std::future<std::optional<BatchId>> found;
+  const GoesOn goes_on{world.vfs};
+  world.vfs.fail_with(Fault::standing);
+  const Later<LeaseReply> lease;
+  world.store->lease(request, lease.completion());
+  run_until([&] { return world.vfs.stands(); });
+  found = std::async(std::launch::async,
+                     [&] { return world.store->find_batch(world.store->batch_name(batch)); });
+  REQUIRE(found.wait_for(10s) == std::future_status::ready);
+  CHECK(found.get() == batch);
+  CHECK(world.vfs.stands());
+  CHECK_FALSE(lease.there());
+
+  world.vfs.fail_with(Fault::none);
+  run_until([&] { return lease.there(); });
+  CHECK((*lease.slot->answer)->tasks.size() == 3'000);
+}
+
 TEST_CASE("uploads end and keys are free however many calls wait", "[contract][store][sqlite]") {
   World world;
   const auto committed = world.upload();
@@ -286,20 +336,8 @@ TEST_CASE("a SQLite store may end with the last answer it gives", "[contract][st
 TEST_CASE("the log of a SQLite store is copied into its file beside the work",
           "[contract][store][sqlite]") {
   World world;
-  const auto options = std::make_shared<ProbeOptions>();
-  options->kind = "http";
-  // Some 24 MB: more than from where it is copied, less than from where the work waits for it.
-  const std::string text = "http://x/" + std::string(8'000, 'x');
-  const std::vector<NewTask> tasks(1'000, NewTask{text, options, nullptr});
-  const auto token = world.upload();
-  for (int i = 0; i < 3; ++i) {
-    REQUIRE(answer_of<std::uint64_t>(
-        [&](auto done) { world.store->append(token, tasks, std::move(done)); }));
-  }
   const auto size = [&] { return std::filesystem::file_size(world.folder.path() + "/store"); };
-  CHECK(value_of<BatchView>([&](auto done) {
-          world.store->commit_upload(token, 0, std::nullopt, std::move(done));
-        }).info.ledger.accepted == 3'000);
+  world.import_large(3'000);
   run_until([&] { return size() > 16'000'000; }, 10s);
 }
 

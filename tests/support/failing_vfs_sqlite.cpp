@@ -4,14 +4,27 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 
 namespace probekit::test {
 namespace {
 
 std::atomic<int> fault_now{0};
+std::atomic<int> standing_reads{0};
+std::mutex told_mutex;  // of what wakes those
+std::condition_variable told;
 
 bool fault_is(FailingVfs::Fault fault) { return fault_now.load() == static_cast<int>(fault); }
+
+void stand() {
+  std::unique_lock<std::mutex> lock(told_mutex);
+  ++standing_reads;
+  told.wait(lock, [] { return !fault_is(FailingVfs::Fault::standing); });
+  --standing_reads;
+}
 
 // The real file follows in the same memory.
 struct File {
@@ -31,6 +44,7 @@ int close_file(sqlite3_file* file) {
   return pass(file, [](auto* real, auto* m) { return m->xClose(real); });
 }
 int read_file(sqlite3_file* file, void* to, int count, sqlite3_int64 at) {
+  if (fault_is(FailingVfs::Fault::standing)) stand();
   const int code = pass(file, [&](auto* real, auto* m) { return m->xRead(real, to, count, at); });
   if (code == SQLITE_OK && fault_is(FailingVfs::Fault::corrupted)) {
     std::memset(to, 0x5A, static_cast<std::size_t>(count));
@@ -137,6 +151,14 @@ FailingVfs::~FailingVfs() { sqlite3_vfs_unregister(&vfs()); }
 
 std::string FailingVfs::name() const { return vfs().zName; }
 
-void FailingVfs::fail_with(Fault fault) noexcept { fault_now = static_cast<int>(fault); }
+void FailingVfs::fail_with(Fault fault) {
+  {
+    const std::lock_guard<std::mutex> lock(told_mutex);
+    fault_now = static_cast<int>(fault);
+  }
+  told.notify_all();
+}
+
+bool FailingVfs::stands() const { return standing_reads > 0; }
 
 }  // namespace probekit::test

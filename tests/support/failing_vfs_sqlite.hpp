@@ -6,10 +6,7 @@
 /// A file system for SQLite that fails when it is told to, and is the usual one otherwise.
 /// *Threads*: fail_with() from any; one such object at a time.
 
-#include <atomic>
 #include <string>
-
-struct sqlite3_vfs;
 
 namespace probekit::test {
 
@@ -17,9 +14,10 @@ class FailingVfs {
  public:
   enum class Fault : int {
     none,
-    full,      ///< no write finds room
-    sync,      ///< no fsync succeeds
-    corrupted  ///< what is read is not what was written
+    full,       ///< no write finds room
+    sync,       ///< no fsync succeeds
+    corrupted,  ///< what is read is not what was written
+    standing    ///< no read comes back, until something else is told
   };
 
   FailingVfs();
@@ -28,7 +26,9 @@ class FailingVfs {
   FailingVfs& operator=(const FailingVfs&) = delete;
 
   std::string name() const;
-  void fail_with(Fault fault) noexcept;
+  void fail_with(Fault fault);
+  /// A read waits for the disk that stands.
+  bool stands() const;
 };
 
 }  // namespace probekit::test
