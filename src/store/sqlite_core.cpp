@@ -70,7 +70,7 @@ Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions&
   database.run("PRAGMA temp_store = MEMORY");
   database.run("PRAGMA cache_size = -16384");
   // Before anything is changed: it may not be ours.
-  prepare_schema(database);
+  prepare_schema(database, schema_steps());
   if (database.text("PRAGMA journal_mode = WAL") != "wal") {
     return failed(file.path + ": its file system does not support a write-ahead log");
   }

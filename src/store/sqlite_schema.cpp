@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #include "store/sqlite_schema.hpp"
 
-#include <iterator>
 #include <string>
 
 namespace probekit::store {
@@ -68,29 +67,38 @@ CREATE TABLE garbage (kind INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (k
   WITHOUT ROWID;
 )";
 
-/// Step i makes version i + 1 of version i.
-constexpr const char* kSteps[] = {kVersion1};
-static_assert(std::size(kSteps) == kSchemaVersion);
-
 }  // namespace
 
-void prepare_schema(Database& database) {
+const std::vector<const char*>& schema_steps() {
+  static const std::vector<const char*> steps{kVersion1};
+  return steps;
+}
+
+void prepare_schema(Database& database, const std::vector<const char*>& steps) {
   const auto refuse = [](const std::string& why) { throw SqlError(SqlError::Kind::broken, why); };
+  const auto newest = static_cast<std::int64_t>(steps.size());
   const std::int64_t version = database.number("PRAGMA user_version");
   const std::int64_t program = database.number("PRAGMA application_id");
   const bool empty = database.number("SELECT count(*) FROM sqlite_schema") == 0;
   if (!empty && program != kApplicationId) refuse("it is a database, but not a probekit store");
-  if (version > kSchemaVersion) {
+  if (version > newest) {
     refuse("it is of version " + std::to_string(version) + ", newer than this program's " +
-           std::to_string(kSchemaVersion) + ": use a newer probekit");
+           std::to_string(newest) + ": use a newer probekit");
   }
   if (version < 0 || (!empty && version == 0)) refuse("it has no version");
-  if (version == kSchemaVersion) return;
+  if (version == newest) return;
   database.run("BEGIN IMMEDIATE");
-  for (std::int64_t step = version; step < kSchemaVersion; ++step) database.run(kSteps[step]);
-  database.run("PRAGMA application_id = " + std::to_string(kApplicationId));
-  database.run("PRAGMA user_version = " + std::to_string(kSchemaVersion));
-  database.run("COMMIT");
+  try {
+    for (auto step = version; step < newest; ++step) {
+      database.run(steps[static_cast<std::size_t>(step)]);
+    }
+    database.run("PRAGMA application_id = " + std::to_string(kApplicationId));
+    database.run("PRAGMA user_version = " + std::to_string(newest));
+    database.run("COMMIT");
+  } catch (...) {
+    database.roll_back();
+    throw;
+  }
 }
 
 }  // namespace probekit::store
