@@ -3,68 +3,35 @@
 
 // The disk of the store fills up while an import runs, and has room again later.
 
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
 #include "faults/scenario.hpp"
+#include "faults/small_disk.hpp"
 #include "incident/everything_arrives.hpp"
 #include "probekit/clock.hpp"
 #include "support/catch.hpp"
 #include "support/cluster.hpp"
+#include "support/nginx.hpp"
 #include "support/run_until.hpp"
 #include "support/target_site.hpp"
 
 namespace probekit::test {
-namespace {
 
 using namespace std::chrono_literals;
 
-/// A disk of so many bytes, seen by this process and those it starts.
-void mount_disk(const std::string& path, const std::string& size) {
-  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      mount("none", path.c_str(), "tmpfs", 0, ("size=" + size).c_str()) != 0)
-    FAIL("a small disk: " << std::strerror(errno) << ": mounting one needs the rights of root");
-}
-
-/// Takes all the room there is.
-void fill(const std::string& path) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  REQUIRE(file >= 0);
-  const std::string block(4096, 'x');
-  while (write(file, block.data(), block.size()) > 0) {
-  }
-  close(file);
-}
-
-}  // namespace
-
 TEST_CASE("while the disk is full a master keeps its agents, and goes on when there is room",
           "[faults][sqlite][idle]") {
-  const TemporaryFolder folder;
-  const std::string disk = folder.path() + "/disk";
-  std::filesystem::create_directory(disk);
-  mount_disk(disk, "32m");
-  struct Unmount {
-    const std::string& path;
-    ~Unmount() { umount2(path.c_str(), MNT_DETACH); }
-  } unmount{disk};
-  MasterProcess master{{"--store", "sqlite:" + disk + "/store", "--heartbeat-interval", "1s",
+  const SmallDisk disk{"32m"};
+  MasterProcess master{{"--store", "sqlite:" + disk.path() + "/store", "--heartbeat-interval", "1s",
                         "--dead-after", "10s"}};
+  Nginx nginx{{master.agents_port()}};
   const TargetSite site;
-  AgentProcess agent{"steady", master.agents_url(), {"--concurrency", "32", "--per-host", "0"}};
+  AgentProcess agent{"steady", nginx.url(), {"--concurrency", "32", "--per-host", "0"}};
   agent.wait_until_connected();
   const auto& api = master.api();
   const auto batch = api.import(many(site.url("/delay/40"), kTasks));
   run_until([&] { return api.batch(batch).done > kTasks / 20; }, 30s);
   CHECK(api.get("/readyz").status == 200);
 
-  fill(disk + "/ballast");
+  disk.fill();
   run_until([&] { return api.get("/readyz").status == 503; }, 30s);
   const auto ready = api.get("/readyz");
   CHECK(text_at(ready.json(), "detail").find("the disk is full") != std::string::npos);
@@ -92,7 +59,7 @@ TEST_CASE("while the disk is full a master keeps its agents, and goes on when th
   CHECK(api.batch(batch).done == standing.done);
   CHECK(master.agent("steady").find("connected")->as_bool().value_or(false));
 
-  std::filesystem::remove(disk + "/ballast");
+  disk.make_room();
   const Stopwatch since;
   run_until([&] { return api.get("/readyz").status == 200; }, 30s);
   const double recovered = since.seconds();
