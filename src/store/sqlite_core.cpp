@@ -3,6 +3,8 @@
 #include "store/sqlite_core.hpp"
 
 #include <exception>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/text.hpp"
@@ -35,6 +37,23 @@ std::string words_of(const SqlError& error) {
   return error.what();
 }
 
+/// As many as Linux follows.
+constexpr int kLinksMax = 40;
+
+/// Where the file of this name lies. SQLite follows a link to it, also one to a file that is still
+/// to be made, and has its log there; the lock belongs there too. Links among the folders lead
+/// everybody to the same place anyway.
+std::string behind_links(const std::string& path) {
+  std::filesystem::path place = path;
+  std::error_code error;
+  for (int links = 0; links < kLinksMax; ++links) {
+    const auto next = std::filesystem::read_symlink(place, error);
+    if (error) return place.string();  // no link; what else may be wrong is said when it is opened
+    place = place.parent_path() / next;
+  }
+  return path;  // a circle, say those who open it
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<SqliteCore>> SqliteCore::open(const SqliteFile& file,
@@ -43,7 +62,8 @@ Expected<std::unique_ptr<SqliteCore>> SqliteCore::open(const SqliteFile& file,
   core->path_ = file.path;
   const auto say = [&file](const std::string& why) { return failed(file.path + ": " + why); };
   try {
-    if (const auto opened = core->open_file(file, options); !opened) return opened.error();
+    core->file_ = {behind_links(file.path), file.vfs};
+    if (const auto opened = core->open_file(options); !opened) return opened.error();
   } catch (const SqlError& error) {
     return say(words_of(error));
   } catch (const BadBytes& error) {
@@ -54,17 +74,18 @@ Expected<std::unique_ptr<SqliteCore>> SqliteCore::open(const SqliteFile& file,
   return core;
 }
 
-Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions& options) {
-  if (file.vfs.empty()) {
-    auto lock = FileLock::take(file.path + "-lock");
+Expected<void> SqliteCore::open_file(const StoreOptions& options) {
+  if (file_.vfs.empty()) {
+    auto lock = FileLock::take(file_.path + "-lock");
     if (!lock) {
-      return lock.error().code() == errc::address_in_use
-                 ? failed(file.path + ": another master uses this file")
-                 : lock.error();
+      if (lock.error().code() == errc::address_in_use) {
+        return failed(path_ + ": another master uses this file");
+      }
+      return file_.path == path_ ? lock.error() : failed(path_ + ": " + lock.error().message());
     }
     lock_ = std::move(*lock);
   }
-  database_ = std::make_unique<Database>(file.path, file.vfs);
+  database_ = std::make_unique<Database>(file_.path, file_.vfs);
   Database& database = *database_;
   database.run("PRAGMA busy_timeout = 2000");
   database.run("PRAGMA temp_store = MEMORY");
@@ -72,7 +93,7 @@ Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions&
   // Before anything is changed: it may not be ours.
   prepare_schema(database, schema_steps());
   if (database.text("PRAGMA journal_mode = WAL") != "wal") {
-    return failed(file.path + ": its file system does not support a write-ahead log");
+    return failed(path_ + ": its file system does not support a write-ahead log");
   }
   // A commit is on the disk when it is answered.
   database.run("PRAGMA synchronous = FULL");
@@ -81,7 +102,7 @@ Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions&
       kCheckedBytesMax) {
     const std::string found = database.text("PRAGMA quick_check(1)");
     if (found != "ok") {  // the last line tells where
-      return failed(file.path + ": it is damaged: " + found.substr(found.rfind('\n') + 1));
+      return failed(path_ + ": it is damaged: " + found.substr(found.rfind('\n') + 1));
     }
   }
   id_ = database.text("SELECT value FROM meta WHERE key = 'id'");
@@ -89,7 +110,7 @@ Expected<void> SqliteCore::open_file(const SqliteFile& file, const StoreOptions&
     append_hex(id_, options.random->next());
     Statement(database, "INSERT INTO meta VALUES ('id', ?)").bind_text(1, id_).run();
   }
-  if (id_.size() < kIdPrefixLength) return failed(file.path + ": it is damaged: its id");
+  if (id_.size() < kIdPrefixLength) return failed(path_ + ": it is damaged: its id");
   const Now now{options.clock->steady_now(), options.clock->system_now()};
   journal_ = std::make_unique<SqliteJournal>(database);
   table_ = std::make_unique<TaskTable>(options, id_, kWorkPerCall, journal_.get());

@@ -33,6 +33,8 @@ class SqliteCore {
   TaskTable& table() noexcept { return *table_; }
   SqliteJournal& journal() noexcept { return *journal_; }
   const std::string& id() const noexcept { return id_; }
+  /// Where it was found: its path is no link, which may come to lead elsewhere.
+  const SqliteFile& file() const noexcept { return file_; }
 
   /// Something was changed since the last commit.
   bool changed() const noexcept { return journal_->changed(); }
@@ -53,13 +55,14 @@ class SqliteCore {
 
  private:
   SqliteCore() = default;
-  Expected<void> open_file(const SqliteFile& file, const StoreOptions& options);
+  Expected<void> open_file(const StoreOptions& options);
 
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<SqliteJournal> journal_;
   std::unique_ptr<TaskTable> table_;  // asks the journal as long as it lives
-  std::string path_;
+  std::string path_;                  // as it was given
+  SqliteFile file_;
   std::string id_;
   bool broken_ = false;
 };

@@ -153,11 +153,10 @@ class Checkpointer {
 
 class SqliteStore final : public TaskStore {
  public:
-  SqliteStore(const SqliteFile& file, const StoreOptions& options, std::unique_ptr<SqliteCore> core,
-              StoreThread thread)
+  SqliteStore(const StoreOptions& options, std::unique_ptr<SqliteCore> core, StoreThread thread)
       : clock_(options.clock), random_(options.random), core_(std::move(core)) {
     if (thread == StoreThread::caller) return;
-    checkpointer_ = std::make_unique<Checkpointer>(file);
+    checkpointer_ = std::make_unique<Checkpointer>(core_->file());
     thread_ = start_thread("pk-store", [this] {
       loop();
       if (unowned_) delete this;
@@ -678,7 +677,7 @@ Expected<std::shared_ptr<TaskStore>> open_sqlite_store(const SqliteFile& file, S
   options = completed(std::move(options));
   auto core = SqliteCore::open(file, options);
   if (!core) return core.error();
-  return std::shared_ptr<TaskStore>(new SqliteStore(file, options, std::move(*core), thread),
+  return std::shared_ptr<TaskStore>(new SqliteStore(options, std::move(*core), thread),
                                     &SqliteStore::release);
 }
 

@@ -4,6 +4,7 @@
 // Files that a master must not begin with: one line that says why, and an end.
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "probekit/stores.hpp"
@@ -107,6 +108,46 @@ TEST_CASE("a second master of one file is refused, and the first goes on", "[fau
   first.kill_and_restart();
   CHECK(first.api().get("/readyz").status == 200);
   CHECK(text_at(first.api().get("/v1/status").json(), "store") == "sqlite");
+}
+
+TEST_CASE("a second master of one file under another name is refused, and the first goes on",
+          "[faults][sqlite]") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() + "/real");
+  const std::string file = folder.path() + "/real/store";
+  const std::string link = folder.path() + "/link";
+  std::string first = file;
+  std::string second = link;
+  SECTION("a link to the file") {
+    make_store(file);
+    std::filesystem::create_symlink(file, link);
+  }
+  SECTION("the file, had by a link that was there before it") {
+    std::filesystem::create_symlink(file, link);
+    first.swap(second);
+  }
+  SECTION("a link to a link, from where they lie") {
+    std::filesystem::create_symlink("../inner", folder.path() + "/real/outer");
+    std::filesystem::create_symlink("real/store", folder.path() + "/inner");
+    second = folder.path() + "/real/outer";
+  }
+  SECTION("a link to the folder") {
+    std::filesystem::create_symlink("real", link);
+    second = link + "/store";
+  }
+  MasterProcess master{{"--store", "sqlite:" + first}};
+  check_refused(second, "another master uses this file");
+  CHECK(master.api().get("/readyz").status == 200);
+  // What belongs to the file lies beside it.
+  CHECK(std::filesystem::exists(file + "-lock"));
+  CHECK_FALSE(std::filesystem::exists(link + "-lock"));
+}
+
+TEST_CASE("a link that leads to itself is refused", "[faults][sqlite]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/circle";
+  std::filesystem::create_symlink("circle", path);
+  check_refused(path, "unable to open database file");
 }
 
 TEST_CASE("a --store that is none is refused by name", "[faults][sqlite]") {
