@@ -87,6 +87,7 @@ Expected<void> SqliteCore::open_file(const StoreOptions& options) {
   }
   database_ = std::make_unique<Database>(file_.path, file_.vfs);
   Database& database = *database_;
+  if (database.read_only()) return failed(path_ + ": it may not be written");
   database.run("PRAGMA busy_timeout = 2000");
   database.run("PRAGMA temp_store = MEMORY");
   database.run("PRAGMA cache_size = -16384");

@@ -81,6 +81,8 @@ std::string Database::text(const std::string& sql) {
   return statement.next() ? std::string{statement.bytes(0)} : std::string{};
 }
 
+bool Database::read_only() const noexcept { return sqlite3_db_readonly(handle_, "main") != 0; }
+
 bool Database::in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
 
 void Database::roll_back() noexcept {

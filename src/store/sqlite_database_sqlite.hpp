@@ -52,6 +52,8 @@ class Database {
   /// The first column of the first row; 0 when there is none.
   std::int64_t number(const std::string& sql);
   std::string text(const std::string& sql);
+  /// The file may only be read: SQLite opens it even so.
+  bool read_only() const noexcept;
   bool in_transaction() const noexcept;
   /// Ends a transaction that failed; nothing when SQLite ended it already.
   void roll_back() noexcept;

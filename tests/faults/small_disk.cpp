@@ -19,6 +19,11 @@ namespace {
 
 constexpr char kBallast[] = "/ballast";
 
+void remount(const std::string& path, unsigned long flags) {
+  if (mount("none", path.c_str(), nullptr, MS_REMOUNT | flags, nullptr) != 0)
+    FAIL("mounting a disk again: " << std::strerror(errno));
+}
+
 }  // namespace
 
 SmallDisk::SmallDisk(const std::string& size) : path_(folder_.path() + "/disk") {
@@ -40,5 +45,15 @@ void SmallDisk::fill() const {
 }
 
 void SmallDisk::make_room() const { std::filesystem::remove(path_ + kBallast); }
+
+void SmallDisk::make_read_only() const { remount(path_, MS_RDONLY); }
+
+void SmallDisk::make_read_only(const std::string& path) const {
+  if (mount(path.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    FAIL("mounting a file: " << std::strerror(errno));
+  remount(path, MS_BIND | MS_RDONLY);
+}
+
+void SmallDisk::make_writable() const { remount(path_, 0); }
 
 }  // namespace probekit::test

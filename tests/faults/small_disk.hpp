@@ -3,8 +3,9 @@
 #pragma once
 
 /// \file
-/// A file system of its own that a test can fill up. Only this thread and what it starts see it;
-/// mounting takes the rights of root, and the test fails without them.
+/// A file system of its own that a test can fill up or make read-only: of file modes root takes no
+/// notice. Only this thread and what it starts see it; mounting takes the rights of root, and the
+/// test fails without them.
 
 #include <string>
 
@@ -25,6 +26,11 @@ class SmallDisk {
   /// Takes all the room there is, and gives it back.
   void fill() const;
   void make_room() const;
+  /// Nobody may have a file open for writing.
+  void make_read_only() const;
+  void make_writable() const;
+  /// One file of it alone.
+  void make_read_only(const std::string& path) const;
 
  private:
   TemporaryFolder folder_;

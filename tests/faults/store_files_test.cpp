@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "faults/small_disk.hpp"
 #include "probekit/stores.hpp"
 #include "store/sqlite_database_sqlite.hpp"
 #include "support/catch.hpp"
@@ -97,6 +98,37 @@ TEST_CASE("a damaged store is refused", "[faults][sqlite]") {
 TEST_CASE("a folder that is not there, or may not be written, is refused", "[faults][sqlite]") {
   check_refused("/nowhere/at/all", "No such file or directory");
   check_refused("/proc/store", "/proc/store-lock");
+}
+
+TEST_CASE("a store on a read-only file system is refused until it may be written",
+          "[faults][sqlite]") {
+  const SmallDisk disk{"8m"};
+  const TemporaryFolder elsewhere;
+  std::string path = disk.path() + "/store";
+  SECTION("a new one") {}
+  SECTION("one that is there") { make_store(path); }
+  SECTION("one that is there, without its lock") {
+    make_store(path);
+    std::filesystem::remove(path + "-lock");
+  }
+  SECTION("one behind a link in a folder that may be written") {
+    make_store(path);
+    std::filesystem::create_symlink(path, elsewhere.path() + "/link");
+    path = elsewhere.path() + "/link";
+  }
+  disk.make_read_only();
+  check_refused(path, "Read-only file system");
+  disk.make_writable();
+  make_store(path);
+}
+
+TEST_CASE("a store that may only be read is refused, though its folder may be written",
+          "[faults][sqlite]") {
+  const SmallDisk disk{"8m"};
+  const std::string path = disk.path() + "/store";
+  make_store(path);
+  disk.make_read_only(path);
+  check_refused(path, "it may not be written");
 }
 
 TEST_CASE("a second master of one file is refused, and the first goes on", "[faults][sqlite]") {
