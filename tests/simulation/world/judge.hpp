@@ -156,7 +156,6 @@ class Judge final : public Tap {
   void check_batch(std::uint32_t id, Book& book);
   void check_schedule(Book& book);
   void check_ledger(const std::string& where, Book& book, const Ledger& ledger);
-  void check_lines(const std::string& where, const Book& book);
   void read_lines(const std::string& where, Book& book,
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
