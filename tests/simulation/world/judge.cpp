@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <sstream>
+#include <unordered_set>
 
 namespace probekit::simulation {
 
@@ -682,6 +683,35 @@ void Judge::read_line(Book& book, std::string_view line) {
     if (!book.cancelled) fail("cancelled by nobody: " + std::string{line});
   } else {
     fail("a line in no final state: " + std::string{line});
+  }
+}
+
+// What was read stays, and nothing has joined it.
+void Judge::check_all_lines() {
+  if (!reading_) return;
+  for (const auto& [id, book] : books_) {
+    std::unordered_set<std::string> tasks;
+    ResultQuery query;
+    query.batch = BatchId{id};
+    query.limit = 7;
+    std::size_t count = 0;
+    do {
+      reading_->results(query, [&](const Expected<ResultPage>& page) {
+        count = 0;
+        if (!page) return fail("batch " + std::to_string(id) + ": " + page.error().message());
+        for (std::string_view rest = page->lines; !rest.empty(); ++count) {
+          const std::string_view line = rest.substr(0, rest.find('\n'));
+          if (!tasks.emplace(member(line, "task")).second)
+            fail("a second line of one task, read again: " + std::string{line});
+          rest.remove_prefix(line.size() + 1);
+        }
+        query.after = page->next;
+      });
+      if (count > query.limit) fail("a page of " + std::to_string(count) + " lines");
+    } while (count > 0 && !query.after.empty() && !world_.failed());
+    if (tasks.size() != book.tasks)
+      fail("batch " + std::to_string(id) + ": " + std::to_string(tasks.size()) + " lines of " +
+           std::to_string(book.tasks) + " tasks, when read again");
   }
 }
 

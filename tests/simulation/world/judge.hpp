@@ -70,6 +70,8 @@ class Judge final : public Tap {
   /// After each step.
   void check();
   bool all_ended() const;
+  /// When all has ended: reads all lines again, a few at a time.
+  void check_all_lines();
   /// Of what was asked for when all was well.
   std::uint64_t last_not_done() const;
   /// Since the beginning, of stores that are gone, too.

@@ -68,6 +68,7 @@ class Life {
       }
       check();
     }
+    if (!world_.failed()) judge_.check_all_lines();
     if (!world_.failed() && plan_.last_is_done && judge_.last_not_done() > 0)
       world_.fail("what was asked for when all was well was not done");
 
@@ -455,5 +456,16 @@ class Life {
 }  // namespace
 
 LifeReport live(const LifeOptions& options) { return Life{options}.run(); }
+
+std::optional<BrokenLife> first_broken(LifeOptions options, std::uint64_t lives_max) {
+  BrokenLife life;
+  for (options.seed = 1; options.seed <= lives_max; ++options.seed) {
+    life.report = live(options);
+    life.steps += life.report.steps;
+    life.seed = options.seed;
+    if (life.report.broken) return life;
+  }
+  return std::nullopt;
+}
 
 }  // namespace probekit::simulation

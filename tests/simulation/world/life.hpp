@@ -37,4 +37,13 @@ struct LifeReport {
 
 LifeReport live(const LifeOptions& options);
 
+/// The first life that breaks.
+struct BrokenLife {
+  std::uint64_t seed = 0;
+  std::uint64_t steps = 0;  ///< of it and of those before it
+  LifeReport report;
+};
+/// Of seeds 1 to `lives_max`; nothing: none of them breaks.
+std::optional<BrokenLife> first_broken(LifeOptions options, std::uint64_t lives_max);
+
 }  // namespace probekit::simulation

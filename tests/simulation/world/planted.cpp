@@ -151,10 +151,8 @@ class MistakenStore final : public ForwardingStore {
                     reports.end());
     }
     if (planted_ == Planted::recorded_twice || planted_ == Planted::late_result_recorded) {
-      const char* const before = planted_ == Planted::recorded_twice ? "done" : "expired";
       for (const TaskReport& one : reports) {
-        if (one.kind == TaskReport::Kind::result && has_line(one.task, before))
-          again_[one.task.batch().value].push_back(one.task);
+        if (one.kind == TaskReport::Kind::result) record_again(one);
       }
     }
     inner().record(session, std::move(reports), std::move(done));
@@ -174,53 +172,103 @@ class MistakenStore final : public ForwardingStore {
   }
   void batch(BatchId id, Completion<BatchView> done) override {
     inner().batch(id, [this, id, done = std::move(done)](Expected<BatchView> view) {
-      const auto again = again_.find(id.value);
-      if (view && again != again_.end()) move(view->info.ledger, again->second.size());
+      if (view) view->info.ledger = with_second_ends(id, view->info.ledger);
       done(std::move(view));
     });
   }
   void facts(Completion<StoreFacts> done) override {
     inner().facts([this, done = std::move(done)](Expected<StoreFacts> facts) {
-      for (const auto& [id, tasks] : again_) {
-        inner().batch(BatchId{id}, [&, count = tasks.size()](const Expected<BatchView>& view) {
-          if (!view || !facts) return;
-          Ledger ledger = view->info.ledger;
-          move(ledger, count);
-          facts->ledger.done += ledger.done - view->info.ledger.done;
-          facts->ledger.passed += ledger.passed - view->info.ledger.passed;
-          facts->ledger.queued -= view->info.ledger.queued - ledger.queued;
-          facts->ledger.in_flight -= view->info.ledger.in_flight - ledger.in_flight;
-          facts->ledger.expired -= view->info.ledger.expired - ledger.expired;
-        });
+      if (facts) {
+        for (const auto& one : second_lines_) {
+          const Ledger plain = ledger_of(BatchId{one.first});
+          const Ledger moved = with_second_ends(BatchId{one.first}, plain);
+          facts->ledger.done += moved.done - plain.done;
+          facts->ledger.passed += moved.passed - plain.passed;
+          facts->ledger.in_flight -= plain.in_flight - moved.in_flight;
+          facts->ledger.queued -= plain.queued - moved.queued;
+        }
       }
       done(std::move(facts));
     });
   }
+  /// Second lines come before the others that are still to be read. A cursor is the store's own,
+  /// and after a plus how many of them were read.
+  void results(ResultQuery query, Completion<ResultPage> done) override {
+    const auto found = second_lines_.find(query.batch.value);
+    if (found == second_lines_.end()) return inner().results(std::move(query), std::move(done));
+    const std::vector<std::string>& seconds = found->second;
+    const auto plus = query.after.find('+');
+    std::size_t read = 0;
+    if (plus != std::string::npos) {
+      read = std::stoul(query.after.substr(plus + 1));
+      query.after.resize(plus);
+    }
+    ResultPage page;
+    for (; read < seconds.size() && page.count < query.limit && page.lines.size() < query.bytes_max;
+         ++read, ++page.count)
+      page.lines += seconds[read];
+    const std::string mark = '+' + std::to_string(read);
+    page.next = query.after + mark;
+    query.limit -= page.count;
+    query.bytes_max -= std::min(query.bytes_max, page.lines.size());
+    if (query.limit == 0 || query.bytes_max == 0) return done(std::move(page));
+    inner().results(std::move(query), [&](Expected<ResultPage> rest) {
+      if (!rest) return done(std::move(rest));
+      rest->lines.insert(0, page.lines);
+      rest->count += page.count;
+      if (!rest->next.empty()) rest->next += mark;
+      done(std::move(rest));
+    });
+  }
 
  private:
-  // What a task that ends a second time does to the terms: they close as before.
-  void move(Ledger& ledger, std::uint64_t count) const {
-    for (; count > 0; --count) {
-      std::uint64_t& from = planted_ == Planted::late_result_recorded ? ledger.expired
-                            : ledger.in_flight > 0                    ? ledger.in_flight
-                                                                      : ledger.queued;
-      if (from == 0) return;
-      --from;
+  // Of runs of a schedule: none, they have lines elsewhere.
+  Ledger ledger_of(BatchId id) {
+    Ledger ledger;
+    inner().batch(id, [&ledger](const Expected<BatchView>& view) {
+      if (view && view->origin != BatchOrigin::schedule) ledger = view->info.ledger;
+    });
+    return ledger;
+  }
+
+  // Each task that ends a second time is counted in place of one that has not ended, while there is
+  // one: terms close.
+  Ledger with_second_ends(BatchId id, Ledger ledger) const {
+    const auto found = second_lines_.find(id.value);
+    std::size_t left = found == second_lines_.end() ? 0 : found->second.size();
+    for (; left > 0 && ledger.in_flight + ledger.queued > 0; --left) {
+      --(ledger.in_flight > 0 ? ledger.in_flight : ledger.queued);
       ++ledger.done;
       ++ledger.passed;
     }
+    return ledger;
   }
 
-  bool has_line(TaskId task, const std::string& state) {
-    bool found = false;
+  void record_again(const TaskReport& report) {
+    const BatchId id = report.task.batch();
+    const bool late = planted_ == Planted::late_result_recorded;
+    std::string line = line_of(report.task, late ? "expired" : "done");
+    if (late && line.empty()) line = line_of(report.task, "cancelled");
+    if (line.empty()) return;
+    const auto task = line.find("\"task\":");
+    second_lines_[id.value].push_back(late ? "{\"state\":\"done\"," +
+                                                 line.substr(task, line.find(',', task) - task) +
+                                                 ',' + report.fields + "}\n"
+                                           : line);
+  }
+
+  /// With its line end; empty: it has no line of that state.
+  std::string line_of(TaskId task, const std::string& state) {
+    std::string found;
     inner().results({task.batch(), {}, 1000, 1 << 24, {}}, [&](const Expected<ResultPage>& page) {
       if (!page) return;
       const std::string task_end = "-" + std::to_string(task.index()) + "\",";
       const std::string begin = "{\"state\":\"" + state + "\"";
       std::string_view rest = page->lines;
-      while (!rest.empty() && !found) {
+      while (!rest.empty() && found.empty()) {
         const std::string_view line = rest.substr(0, rest.find('\n') + 1);
-        found = line.rfind(begin, 0) == 0 && line.find(task_end) != std::string_view::npos;
+        if (line.rfind(begin, 0) == 0 && line.find(task_end) != std::string_view::npos)
+          found = line;
         rest.remove_prefix(line.size());
       }
     });
@@ -228,7 +276,7 @@ class MistakenStore final : public ForwardingStore {
   }
 
   const Planted planted_;
-  std::map<std::uint32_t, std::vector<TaskId>> again_;  // by batch: those that ended twice
+  std::map<std::uint32_t, std::vector<std::string>> second_lines_;  // by batch
 };
 
 /// Has the mistakes of what it says.
