@@ -49,7 +49,8 @@ class Judge::Witness final : public ForwardingStore {
     inner().commit_upload(upload, rejected, std::move(answer),
                           [this, upload, done = std::move(done)](Expected<BatchView> made) {
                             if (made)
-                              judge_.accept(judge_.uploads_[upload], *made, judge_.world_.now());
+                              judge_.accept(judge_.uploads_[upload], *made, judge_.world_.now(),
+                                            judge_.clock->system_now());
                             done(std::move(made));
                           });
   }
@@ -185,13 +186,14 @@ std::optional<BatchId> Judge::batch_named(const std::string& name) const {
   return std::nullopt;
 }
 
-void Judge::accept(const Asked& asked, const BatchView& view, Time when) {
+void Judge::accept(const Asked& asked, const BatchView& view, Time when, SystemTime wall) {
   Book& book = books_[view.id.value];
   book.name = asked.name;
   book.last_asked = asked.terms.last;
   TaskView fresh;
   fresh.terms = asked.terms;
   fresh.accepted_at = when;
+  fresh.accepted_wall = wall;
   const std::uint64_t tasks = view.info.ledger.accepted;
   if (tasks < book.tasks) return fail("a batch lost tasks it had");
   accepted_ += tasks - book.tasks;
@@ -205,13 +207,19 @@ void Judge::accept(const Asked& asked, const BatchView& view, Time when) {
 void Judge::read_from(std::shared_ptr<TaskStore> store) {
   reading_ = std::move(store);
   dirty_ = reading_ != nullptr;
-  if (reading_ && std::exchange(crashed_, false)) adopt();
+  if (!reading_) return;
+  if (std::exchange(crashed_, false)) adopt();
+  check();  // what had ended before, by the deadlines of then
+  opened_at_ = world_.now();
+  for (auto& one : tasks_)
+    one.second.accepted_at = opened_at_ + (one.second.accepted_wall - clock->system_now());
 }
 
 void Judge::master_crashed() {
   master_ended();
   crashed_ = true;
   crashed_at_ = world_.now();
+  crashed_wall_ = clock->system_now();
   // It may have leased what it told nobody of, and then nobody had it in hand when it counts as
   // lost.
   for (auto& one : tasks_) ++one.second.handed;
@@ -230,7 +238,7 @@ void Judge::adopt() {
     if (asked == asked_.end() || !id) return fail("a batch nobody asked for: " + one.name);
     reading_->batch(*id, [&](const Expected<BatchView>& view) {
       if (view && view->info.ledger.accepted != books_[id->value].tasks)
-        accept({asked->first, asked->second}, *view, crashed_at_);
+        accept({asked->first, asked->second}, *view, crashed_at_, crashed_wall_);
     });
   }
   reading_->schedules({}, 1000, [this](const Expected<ScheduleList>& list) {
@@ -661,7 +669,8 @@ void Judge::read_line(Book& book, std::string_view line) {
   if (state == "done") {
     ++book.done;
     if (!view->has_run) fail("done, and no agent ran it: " + std::string{line});
-    if (!view->of_schedule && left + standstill + seconds{2} < Time{0})
+    const Time since = std::max(left, opened_at_ - world_.now());  // what may have moved it
+    if (!view->of_schedule && since + standstill + seconds{2} < Time{0})
       fail("done long after its deadline: " + std::string{line});
   } else if (state == "expired") {
     ++book.expired;

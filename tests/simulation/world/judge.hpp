@@ -44,7 +44,8 @@ class Judge final : public Tap {
   // -- the store --------------------------------------------------------------------------------
   /// What the master is to use instead of `store`, which it watches.
   std::shared_ptr<TaskStore> watch(std::shared_ptr<TaskStore> store);
-  /// Ledgers and lines are read from this one from now on; with no latency.
+  /// Ledgers and lines are read from this one from now on; with no latency. What its disk held was
+  /// due by wall time, and is from now on due by that of now.
   void read_from(std::shared_ptr<TaskStore> store);
   /// The store is gone with all it held.
   void store_lost();
@@ -56,6 +57,8 @@ class Judge final : public Tap {
   void expect_batch(std::uint64_t upload, const std::string& name, BatchTerms terms);
   /// The store has it, whether its master heard of that or not.
   std::optional<BatchId> batch_named(const std::string& name) const;
+  /// The master's.
+  std::shared_ptr<const Clock> clock;
   std::size_t attempts_max = 5;
   /// How long after a deadline a store that stood still may take what had come before it.
   Time standstill{0};
@@ -133,6 +136,7 @@ class Judge final : public Tap {
     bool of_schedule = false;
     BatchTerms terms;
     Time accepted_at{0};
+    SystemTime accepted_wall{};
 
     Time left(Time now) const { return accepted_at + terms.within - now; }
   };
@@ -162,16 +166,18 @@ class Judge final : public Tap {
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
   void adopt();
-  void accept(const Asked& asked, const BatchView& view, Time when);
+  void accept(const Asked& asked, const BatchView& view, Time when, SystemTime wall);
   TaskView* task(TaskId id);
   void fail(std::string what) { world_.fail(std::move(what)); }
   std::string describe(const Line& line, const protocol::Message& message) const;
 
   World& world_;
   std::shared_ptr<TaskStore> reading_;
+  Time opened_at_{0};
   std::unordered_map<std::uint64_t, Asked> uploads_;
   std::map<std::string, BatchTerms> asked_;  // by name
   Time crashed_at_{0};
+  SystemTime crashed_wall_{};
   bool crashed_ = false;  // what was not answered may have happened
   std::map<std::uint32_t, Book> books_;
   std::map<std::string, Book> schedules_;

@@ -338,14 +338,9 @@ class Life {
       case Incident::Kind::rival:
         begin_rival(agent.plan(), until, odd);
         break;
-      case Incident::Kind::clock_step: {
-        // On the disk deadlines are wall time: there an administrator moves them.
-        if (!odd && stores_->durable()) break;
-        const auto by = microseconds{static_cast<std::int64_t>(incident.choice % 7'200'000'000)} -
-                        microseconds{std::chrono::hours{1}};
-        (odd ? machine : master_->machine()).step_wall_clock(by);
+      case Incident::Kind::clock_step:
+        (is_of_agent(incident) ? machine : master_->machine()).step_wall_clock(size_of(incident));
         break;
-      }
       case Incident::Kind::slow_reader: {
         Machine& slow = odd ? machine : master_->machine();
         network_.set_reading_time(

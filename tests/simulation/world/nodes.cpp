@@ -28,7 +28,9 @@ MasterNode::MasterNode(World& world, Network& network, Judge& judge, const Plan&
       plan_(plan),
       planted_(planted),
       machine_(world, "master", plan.master_steady_offset, microseconds{0}),
-      stores_(stores) {}
+      stores_(stores) {
+  judge_.clock = machine_.clock();
+}
 
 MasterNode::~MasterNode() {
   if (running()) crash(true);

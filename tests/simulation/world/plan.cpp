@@ -126,6 +126,11 @@ std::string_view to_string(Incident::Kind kind) noexcept {
   return kIncidents[static_cast<std::size_t>(kind)];
 }
 
+microseconds size_of(const Incident& step) noexcept {
+  return microseconds{static_cast<std::int64_t>(step.choice % 7'200'000'000)} -
+         microseconds{std::chrono::hours{1}};
+}
+
 Plan make_plan(Chance& chance, bool durable) {
   Plan plan;
   plan.calm = chance.one_in(5);
@@ -207,6 +212,11 @@ Plan make_plan(Chance& chance, bool durable) {
             static_cast<std::int64_t>(batch.targets * batch.agents.count);
   }
   plan.patience = seconds{240} + 2 * work;
+  // A store that is opened again takes its deadlines from the wall clock.
+  for (const Incident& incident : plan.incidents) {
+    if (durable && incident.kind == Incident::Kind::clock_step && !is_of_agent(incident))
+      plan.patience += std::max(-size_of(incident), microseconds{0});
+  }
   if (big_results) plan.patience += seconds{600};  // at 8 kB/s
   return plan;
 }

@@ -66,6 +66,11 @@ struct Incident {
   std::uint64_t choice = 0;  ///< for what else there is to choose
 };
 
+/// Of a `clock_step`: the clock of its agent, or of the master.
+constexpr bool is_of_agent(const Incident& step) noexcept { return step.choice % 2 == 1; }
+/// Up to an hour, forward or back.
+microseconds size_of(const Incident& step) noexcept;
+
 struct SchedulePlan {
   Time at{0};
   ScheduleSpec spec;
