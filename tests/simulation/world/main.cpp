@@ -26,11 +26,13 @@ using namespace probekit::simulation;
 
 constexpr const char* kUsage =
     "usage: probekit_simulation [--seed N] [--from N] [--lives N] [--broken N] [--planted NAME]\n"
+    "                           [--plants]\n"
     "  --seed N        lives the life of this seed and tells all of it\n"
     "  --lives N       lives as many, from seed --from (1) on; stops at the first that breaks\n"
     "  --broken N      stops when so many have broken\n"
     "  --store NAME    memory, or sqlite where it was built\n"
-    "  --planted NAME  with this mistake planted\n";
+    "  --planted NAME  with this mistake planted\n"
+    "  --plants        plants each mistake and says, a table row each, which life finds it first\n";
 
 std::uint64_t living = 0;  // the seed, for who finds the process dead
 
@@ -48,6 +50,45 @@ bool parse(const char* text, std::uint64_t& number) {
   return *text != '\0' && *end == '\0';
 }
 
+double seconds_since(std::chrono::microseconds begun) {
+  return std::chrono::duration<double>(probekit::process_cpu_time() - begun).count();
+}
+
+constexpr std::size_t kSaidMax = 160;  // lines of results are long
+
+/// A row of docs/simulation.md for each; false: one of them was not found.
+bool plant_each(std::uint64_t lives_max) {
+  bool all = true;
+  for (const Planted planted : all_planted()) {
+    LifeOptions options;
+    options.planted = planted;
+    if (needs_disk(planted)) {
+#ifdef PROBEKIT_SIMULATION_SQLITE
+      options.stores = make_sqlite_stores;
+#else
+      continue;
+#endif
+    }
+    const std::string name{to_string(planted)};
+    const auto begun = probekit::process_cpu_time();
+    const auto found = first_broken(options, lives_max);
+    if (!found) {
+      std::fprintf(stderr, "%s: found in none of %llu lives\n", name.c_str(),
+                   static_cast<unsigned long long>(lives_max));
+      all = false;
+      continue;
+    }
+    const std::string& said = *found->report.broken;
+    std::printf(
+        "| `%s` | %s | %llu | %llu | %.3f | %.1f | %s |\n", name.c_str(),
+        std::string{what_is(planted)}.c_str(), static_cast<unsigned long long>(found->seed),
+        static_cast<unsigned long long>(found->steps), seconds_since(begun),
+        std::chrono::duration<double>(found->report.lasted).count(),
+        said.size() <= kSaidMax ? said.c_str() : (said.substr(0, kSaidMax) + "...").c_str());
+  }
+  return all;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,9 +96,14 @@ int main(int argc, char** argv) {
   std::uint64_t from = 1;
   std::uint64_t lives = 20'000;
   std::uint64_t broken_max = 1;
+  bool plants = false;
   LifeOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
+    if (name == "--plants") {
+      plants = true;
+      continue;
+    }
     const char* const value = i + 1 < argc ? argv[++i] : "";
     bool fine = false;
     if (name == "--seed") fine = parse(value, seed);
@@ -83,6 +129,7 @@ int main(int argc, char** argv) {
   }
   signal(SIGABRT, on_abort);
 
+  if (plants) return plant_each(lives) ? 0 : 1;
   if (seed != 0) {
     options.seed = living = seed;
     options.trace = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
@@ -112,7 +159,7 @@ int main(int argc, char** argv) {
       if (++broken == broken_max) return 1;
     }
   }
-  const double seconds = static_cast<double>((probekit::process_cpu_time() - begun).count()) / 1e6;
+  const double seconds = seconds_since(begun);
   std::printf(
       "%llu lives, %llu steps, %llu tasks, %llu connections, %.1f days lived, in %.1f s of CPU "
       "time: %.0f lives/s\n",

@@ -16,25 +16,36 @@ namespace {
 
 using protocol::Message;
 
-constexpr std::pair<Planted, std::string_view> kNames[] = {
-    {Planted::ack_lost, "ack_lost"},
-    {Planted::ack_ahead, "ack_ahead"},
-    {Planted::completion_lost, "completion_lost"},
-    {Planted::return_forgotten, "return_forgotten"},
-    {Planted::loss_forgotten, "loss_forgotten"},
-    {Planted::give_back_dropped, "give_back_dropped"},
-    {Planted::ticks_forgotten, "ticks_forgotten"},
-    {Planted::recorded_twice, "recorded_twice"},
-    {Planted::late_result_recorded, "late_result_recorded"},
-    {Planted::credit_doubled, "credit_doubled"},
-    {Planted::held_forgotten, "held_forgotten"},
-    {Planted::window_overdrawn, "window_overdrawn"},
-    {Planted::cancel_misdirected, "cancel_misdirected"},
-    {Planted::tasks_lost, "tasks_lost"},
-    {Planted::tasks_repeated, "tasks_repeated"},
-    {Planted::late_start, "late_start"},
-    {Planted::reading_waits, "reading_waits"},
-    {Planted::sync_forgotten, "sync_forgotten"},
+struct Kind {
+  Planted planted;
+  std::string_view name;
+  std::string_view what;
+};
+constexpr Kind kKinds[] = {
+    {Planted::ack_lost, "ack_lost", "the master never says what it has committed"},
+    {Planted::ack_ahead, "ack_ahead", "the store says that results are committed before they are"},
+    {Planted::completion_lost, "completion_lost",
+     "now and then the store never says that results are committed"},
+    {Planted::return_forgotten, "return_forgotten", "a task that comes back is not queued again"},
+    {Planted::loss_forgotten, "loss_forgotten", "the store does not hear that a session was lost"},
+    {Planted::give_back_dropped, "give_back_dropped",
+     "tasks that were leased and never sent are not given back"},
+    {Planted::ticks_forgotten, "ticks_forgotten", "nothing happens because of time alone"},
+    {Planted::recorded_twice, "recorded_twice", "a result that comes twice gets two lines"},
+    {Planted::late_result_recorded, "late_result_recorded",
+     "a result of a task that has ended without one gets a line, too"},
+    {Planted::credit_doubled, "credit_doubled", "the agent grants its room twice"},
+    {Planted::held_forgotten, "held_forgotten", "a resuming agent does not list one of its tasks"},
+    {Planted::window_overdrawn, "window_overdrawn",
+     "the agent is told a larger window of results than the master keeps to"},
+    {Planted::cancel_misdirected, "cancel_misdirected", "a cancel goes to another agent"},
+    {Planted::tasks_lost, "tasks_lost",
+     "a message of tasks is not sent, and counted as if it were"},
+    {Planted::tasks_repeated, "tasks_repeated", "a message of tasks is sent twice"},
+    {Planted::late_start, "late_start", "the agent believes it has a second longer than it has"},
+    {Planted::reading_waits, "reading_waits", "probes run in the thread that reads"},
+    {Planted::sync_forgotten, "sync_forgotten",
+     "the disk of SQLite says that it has what it does not have"},
 };
 
 std::string text_of(const Message& message) {
@@ -310,24 +321,29 @@ class RashStore final : public ForwardingStore {
 const std::vector<Planted>& all_planted() {
   static const std::vector<Planted> all = [] {
     std::vector<Planted> made;
-    for (const auto& [planted, name] : kNames) {
-      if (planted != Planted::sync_forgotten) made.push_back(planted);
-    }
+    for (const Kind& kind : kKinds) made.push_back(kind.planted);
     return made;
   }();
   return all;
 }
 
 std::string_view to_string(Planted planted) noexcept {
-  for (const auto& [one, name] : kNames) {
-    if (one == planted) return name;
+  for (const Kind& kind : kKinds) {
+    if (kind.planted == planted) return kind.name;
   }
   return "none";
 }
 
+std::string_view what_is(Planted planted) noexcept {
+  for (const Kind& kind : kKinds) {
+    if (kind.planted == planted) return kind.what;
+  }
+  return "nothing is wrong";
+}
+
 std::optional<Planted> parse_planted(std::string_view text) noexcept {
-  for (const auto& [planted, name] : kNames) {
-    if (name == text) return planted;
+  for (const Kind& kind : kKinds) {
+    if (kind.name == text) return kind.planted;
   }
   return std::nullopt;
 }

@@ -19,31 +19,36 @@
 
 namespace probekit::simulation {
 
+/// What each is, what_is() says.
 enum class Planted {
   none,
-  ack_lost,              ///< the master never says what it has committed
-  ack_ahead,             ///< the store says that results are committed before they are
-  completion_lost,       ///< the store never says so, now and then
-  return_forgotten,      ///< a task that comes back is not queued again
-  loss_forgotten,        ///< the store does not hear that a session was lost
-  give_back_dropped,     ///< tasks that were leased and never sent are not given back
-  ticks_forgotten,       ///< nothing happens because of time alone
-  recorded_twice,        ///< a result that comes twice is recorded twice
-  late_result_recorded,  ///< a result of a task that has expired counts as one more
-  credit_doubled,        ///< the agent grants its room twice
-  held_forgotten,        ///< a resuming agent does not list one of its tasks
-  window_overdrawn,      ///< the agent is told a larger window of results than the master keeps to
-  cancel_misdirected,    ///< a cancel goes to another agent
-  tasks_lost,            ///< a message of tasks is not sent, and counted as if it were
-  tasks_repeated,        ///< a message of tasks is sent twice
-  late_start,            ///< the agent believes it has a second longer than it has
-  reading_waits,         ///< probes run in the thread that reads
-  sync_forgotten,        ///< the disk says that it has what it does not have; of durable stores
+  ack_lost,
+  ack_ahead,
+  completion_lost,
+  return_forgotten,
+  loss_forgotten,
+  give_back_dropped,
+  ticks_forgotten,
+  recorded_twice,
+  late_result_recorded,
+  credit_doubled,
+  held_forgotten,
+  window_overdrawn,
+  cancel_misdirected,
+  tasks_lost,
+  tasks_repeated,
+  late_start,
+  reading_waits,
+  sync_forgotten,
 };
 
-/// All but `none`, and those that need a durable store.
+/// All but `none`.
 const std::vector<Planted>& all_planted();
+/// It is a mistake of a durable store's disk.
+constexpr bool needs_disk(Planted planted) noexcept { return planted == Planted::sync_forgotten; }
 std::string_view to_string(Planted planted) noexcept;
+/// What it does, in words.
+std::string_view what_is(Planted planted) noexcept;
 std::optional<Planted> parse_planted(std::string_view text) noexcept;
 
 /// What sides send instead of what they mean to; empty when this mistake is not of that kind.
