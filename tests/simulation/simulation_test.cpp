@@ -64,6 +64,8 @@ std::string_view check_for(Planted planted) {
       return "a second line of one task: ";
     case Planted::late_result_recorded:  // mostly when all of its batch has ended
       return "a second line of one task, read again: ";
+    case Planted::reasons_mixed_up:
+      return "a wrong reason, as ";
     default:
       return {};
   }

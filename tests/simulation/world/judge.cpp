@@ -14,6 +14,9 @@ namespace {
 
 using protocol::Message;
 
+/// As the store's.
+constexpr Time kAgentAwayMax = std::chrono::minutes{5};
+
 std::string text_of(TaskId id) {
   return std::to_string(id.batch().value) + "-" + std::to_string(id.index());
 }
@@ -55,19 +58,19 @@ class Judge::Witness final : public ForwardingStore {
                           });
   }
   void open_session(NewSession session, Completion<SessionOpened> done) override {
-    judge_.dirty_ = true;
-    inner().open_session(std::move(session),
-                         [this, done = std::move(done)](Expected<SessionOpened> opened) {
-                           if (opened) judge_.living_.insert(opened->session);
+    judge_.dirty_ = judge_.sessions_moved_ = true;
+    inner().open_session(session,
+                         [this, session, done = std::move(done)](Expected<SessionOpened> opened) {
+                           if (opened) judge_.living_[opened->session] = session;
                            done(std::move(opened));
                          });
   }
   void resume(ResumeRequest request, Completion<ResumeReply> done) override {
-    judge_.dirty_ = true;
-    judge_.living_.erase(request.previous);
-    inner().resume(request, [this, session = request.session,
+    judge_.dirty_ = judge_.sessions_moved_ = true;
+    inner().resume(request, [this, session = request.session, previous = request.previous,
                              done = std::move(done)](Expected<ResumeReply> reply) {
       if (reply) {
+        judge_.living_.erase(previous);
         for (const TaskId id : reply->wanted)
           if (TaskView* const view = judge_.task(id)) view->holder = session;
       }
@@ -111,7 +114,7 @@ class Judge::Witness final : public ForwardingStore {
     inner().give_back(session, std::move(tasks), std::move(done));
   }
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
-    judge_.dirty_ = true;
+    judge_.dirty_ = judge_.sessions_moved_ = true;
     judge_.living_.erase(loss.session);
     inner().lose_session(loss, std::move(done));
   }
@@ -222,7 +225,10 @@ void Judge::master_crashed() {
   crashed_wall_ = clock->system_now();
   // It may have leased what it told nobody of, and then nobody had it in hand when it counts as
   // lost.
-  for (auto& one : tasks_) ++one.second.handed;
+  for (auto& one : tasks_) {
+    ++one.second.handed;
+    one.second.lost_unseen = true;
+  }
 }
 
 // What the store took and could not answer for any more.
@@ -262,6 +268,7 @@ void Judge::store_lost() {
 void Judge::master_ended() {
   committed_.clear();
   living_.clear();
+  sessions_moved_ = true;
 }
 
 Judge::TaskView* Judge::task(TaskId id) {
@@ -575,7 +582,7 @@ void Judge::check() {
       fail("accepted " + std::to_string(accepted_ + scheduled) + ", the ledger says " +
            text_of(total));
   });
-  dirty_ = false;
+  dirty_ = sessions_moved_ = false;
 }
 
 void Judge::check_ledger(const std::string& where, Book& book, const Ledger& ledger) {
@@ -674,19 +681,7 @@ void Judge::read_line(Book& book, std::string_view line) {
       fail("done long after its deadline: " + std::string{line});
   } else if (state == "expired") {
     ++book.expired;
-    const std::string_view reason = member(line, "reason");
-    if (reason.empty() || member(line, "diagnosis").empty())
-      fail("expired, and does not say why: " + std::string{line});
-    if (view->of_schedule) return;
-    if (reason == "agent_lost") {
-      const auto at = line.find("\"attempts\":");
-      std::uint32_t attempts = 0;
-      std::from_chars(line.data() + at + 11, line.data() + line.size(), attempts);
-      if (attempts < attempts_max && left > Time{0})
-        fail("given up for lost agents too soon: " + std::string{line});
-    } else if (left > Time{view->terms.timeout} + seconds{1}) {
-      fail("expired too soon: " + std::string{line});
-    }
+    check_expiry(*view, line);
   } else if (state == "cancelled") {
     ++book.cancelled_lines;
     if (!book.cancelled) fail("cancelled by nobody: " + std::string{line});
@@ -722,6 +717,54 @@ void Judge::check_all_lines() {
       fail("batch " + std::to_string(id) + ": " + std::to_string(tasks.size()) + " lines of " +
            std::to_string(book.tasks) + " tasks, when read again");
   }
+}
+
+// Why it says that it expired, as far as that can be known from here.
+void Judge::check_expiry(const TaskView& view, std::string_view line) {
+  const auto wrong = [&](const char* what) { fail(what + std::string{": "} + std::string{line}); };
+  const std::string_view reason = member(line, "reason");
+  if (reason.empty() || member(line, "diagnosis").empty())
+    return wrong("expired, and does not say why");
+  if (view.of_schedule) return;
+  const Selector& agents = view.terms.agents;
+  const Time left = view.left(world_.now());
+  const std::size_t fitting = agents_fitting(agents);
+  // The sessions of when it ended may be others than those of now.
+  const bool nobody_fits = fitting == 0 || sessions_moved_;
+  if (reason == "agent_lost") {
+    if (agents.kind == Selector::Kind::names && world_.now() - view.accepted_at > kAgentAwayMax &&
+        nobody_fits)
+      return;
+    const auto at = line.find("\"attempts\":");
+    std::uint32_t attempts = 0;
+    std::from_chars(line.data() + at + 11, line.data() + line.size(), attempts);
+    if (attempts < attempts_max && left > Time{0}) wrong("given up for lost agents too soon");
+    if (!view.lost_unseen && (view.holder == 0 || living_.count(view.holder) > 0))
+      wrong("a wrong reason, as no agent was lost with it");
+    return;
+  }
+  if (reason != "no_agent" && reason != "deadline") return wrong("not a reason of such a task");
+  if (left > Time{view.terms.timeout} + seconds{1}) wrong("expired too soon");
+  if (sessions_moved_) return;
+  if (reason == "deadline" && fitting == 0) wrong("a wrong reason, as nobody fits");
+  // A count may want more of them than there are: others of the target have the rest.
+  if (reason == "no_agent" && fitting >= agents.count) wrong("a wrong reason, as agents fit");
+}
+
+/// Different ones, connected now; all of them run all probes here.
+std::size_t Judge::agents_fitting(const Selector& selector) const {
+  std::set<std::string_view> names;
+  for (const auto& one : living_) {
+    const NewSession& session = one.second;
+    const bool fits =
+        selector.kind == Selector::Kind::names
+            ? std::count(selector.names.begin(), selector.names.end(), session.agent) > 0
+            : std::all_of(selector.tags.begin(), selector.tags.end(), [&](const Label& tag) {
+                return std::count(session.tags.begin(), session.tags.end(), tag) > 0;
+              });
+    if (fits) names.insert(session.agent);
+  }
+  return names.size();
 }
 
 bool Judge::all_ended() const {

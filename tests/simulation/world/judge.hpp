@@ -31,6 +31,7 @@ struct BatchTerms {
   milliseconds timeout{0};
   milliseconds within{0};  ///< from acceptance to the deadline
   bool last = false;       ///< asked for when all was well, or open until then
+  Selector agents = {};
 };
 
 class Judge final : public Tap {
@@ -134,6 +135,7 @@ class Judge final : public Tap {
     bool has_line = false;
     bool has_run = false;
     bool of_schedule = false;
+    bool lost_unseen = false;  // leased perhaps, to a session that is over
     BatchTerms terms;
     Time accepted_at{0};
     SystemTime accepted_wall{};
@@ -165,6 +167,8 @@ class Judge final : public Tap {
   void read_lines(const std::string& where, Book& book,
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
+  void check_expiry(const TaskView& view, std::string_view line);
+  std::size_t agents_fitting(const Selector& selector) const;
   void adopt();
   void accept(const Asked& asked, const BatchView& view, Time when, SystemTime wall);
   TaskView* task(TaskId id);
@@ -187,7 +191,8 @@ class Judge final : public Tap {
   bool dirty_ = false;
 
   std::map<SessionId, std::uint64_t> committed_;  // reports
-  std::set<SessionId> living_;                    // sessions nobody has lost
+  std::map<SessionId, NewSession> living_;        // sessions nobody has lost
+  bool sessions_moved_ = false;                   // since the last check
   std::unordered_map<std::uint64_t, Talk> talks_;
   std::map<const Machine*, AgentView> agents_;
 };

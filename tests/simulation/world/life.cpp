@@ -222,9 +222,9 @@ class Life {
     store.append(upload, tasks, [&](const Expected<std::uint64_t>& appended) {
       if (!appended) refused("an upload", appended.error());
     });
-    judge_.expect_batch(
-        upload, name_of(number),
-        {batch.options.timeout, *batch.options.deadline, number + 1 == plan_.batches.size()});
+    judge_.expect_batch(upload, name_of(number),
+                        {batch.options.timeout, *batch.options.deadline,
+                         number + 1 == plan_.batches.size(), batch.agents});
     return !stores_->dead();
   }
 

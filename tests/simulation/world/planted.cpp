@@ -34,6 +34,8 @@ constexpr Kind kKinds[] = {
     {Planted::recorded_twice, "recorded_twice", "a result that comes twice gets two lines"},
     {Planted::late_result_recorded, "late_result_recorded",
      "a result of a task that has ended without one gets a line, too"},
+    {Planted::reasons_mixed_up, "reasons_mixed_up",
+     "a task that expired says `deadline` for `no_agent`, and the other way round"},
     {Planted::credit_doubled, "credit_doubled", "the agent grants its room twice"},
     {Planted::held_forgotten, "held_forgotten", "a resuming agent does not list one of its tasks"},
     {Planted::window_overdrawn, "window_overdrawn",
@@ -205,6 +207,12 @@ class MistakenStore final : public ForwardingStore {
   /// Second lines come before the others that are still to be read. A cursor is the store's own,
   /// and after a plus how many of them were read.
   void results(ResultQuery query, Completion<ResultPage> done) override {
+    if (planted_ == Planted::reasons_mixed_up) {
+      return inner().results(std::move(query), [&](Expected<ResultPage> page) {
+        if (page) page->lines = with_reasons_mixed_up(page->lines);
+        done(std::move(page));
+      });
+    }
     const auto found = second_lines_.find(query.batch.value);
     if (found == second_lines_.end()) return inner().results(std::move(query), std::move(done));
     const std::vector<std::string>& seconds = found->second;
@@ -233,6 +241,22 @@ class MistakenStore final : public ForwardingStore {
   }
 
  private:
+  static std::string with_reasons_mixed_up(std::string_view lines) {
+    constexpr std::string_view kReason = "\"reason\":\"";
+    constexpr std::string_view kDeadline = "deadline\"";
+    constexpr std::string_view kNoAgent = "no_agent\"";
+    static_assert(kDeadline.size() == kNoAgent.size());
+    std::string text;
+    for (auto at = lines.find(kReason); at != std::string_view::npos; at = lines.find(kReason)) {
+      text += lines.substr(0, at + kReason.size());
+      lines.remove_prefix(at + kReason.size());
+      if (lines.rfind(kDeadline, 0) != 0 && lines.rfind(kNoAgent, 0) != 0) continue;
+      text += lines.rfind(kDeadline, 0) == 0 ? kNoAgent : kDeadline;
+      lines.remove_prefix(kDeadline.size());
+    }
+    return text.append(lines);
+  }
+
   // Of runs of a schedule: none, they have lines elsewhere.
   Ledger ledger_of(BatchId id) {
     Ledger ledger;
@@ -398,6 +422,7 @@ std::shared_ptr<TaskStore> with_mistake(Planted planted, std::shared_ptr<TaskSto
     case Planted::ticks_forgotten:
     case Planted::recorded_twice:
     case Planted::late_result_recorded:
+    case Planted::reasons_mixed_up:
       return std::make_shared<MistakenStore>(planted, std::move(store));
     default:
       return store;

@@ -31,6 +31,7 @@ enum class Planted {
   ticks_forgotten,
   recorded_twice,
   late_result_recorded,
+  reasons_mixed_up,
   credit_doubled,
   held_forgotten,
   window_overdrawn,
