@@ -53,6 +53,10 @@ bool slots_full(const AgentFacts& facts) noexcept {
   return facts.slots > 0 && facts.slots_busy * 10 >= facts.slots * 9;
 }
 
+bool work_waits(const AgentFacts& facts) noexcept {
+  return facts.queued > 0 || facts.store_queued > 0;
+}
+
 bool cpu_full(const AgentFacts& facts) noexcept {
   const double threads = static_cast<double>(std::max<std::size_t>(facts.threads, 1));
   return facts.cpu_cores >= kCpuFull * threads ||
@@ -102,10 +106,10 @@ std::string waits_of(const std::optional<ProbeWaits>& waits) {
 }
 
 // Of the probes that run, half wait for names: for long, or while others wait for their slots.
-bool resolver_slow(const AgentFacts& facts, bool work_waits) noexcept {
+bool resolver_slow(const AgentFacts& facts) noexcept {
   if (!facts.waits || facts.waits->dns < kDnsWaitersMin) return false;
   if (facts.waits->dns * 2 < facts.slots_busy) return false;
-  return facts.waits->dns_longest >= kDnsLong || (work_waits && slots_full(facts));
+  return facts.waits->dns_longest >= kDnsLong || (work_waits(facts) && slots_full(facts));
 }
 
 // What slots wait for is --per-host, not the other way round.
@@ -154,6 +158,12 @@ Diagnosis say_of_link(const AgentFacts& facts, LinkFinding finding) {
   return {};
 }
 
+std::optional<Diagnosis> judge_connection(const AgentFacts& facts) {
+  LinkFinding finding = judge_link(facts.link, facts.by_agent ? "the master" : "the agent");
+  if (finding.fault == LinkFault::none) return std::nullopt;
+  return say_of_link(facts, std::move(finding));
+}
+
 std::string resources_text(const LocalFailures& failures) {
   std::string text = count_text(failures.total(), "probe", "probes") + " failed for want of ";
   const char* separator = "";
@@ -172,56 +182,61 @@ std::string resources_text(const LocalFailures& failures) {
                                    : "the memory it may use");
 }
 
-// What an agent's own figures say: everything but its connection.
-std::optional<Diagnosis> judge_work(const AgentFacts& facts) {
-  const bool work_waits = facts.queued > 0 || facts.store_queued > 0;
-  if (facts.failures.total() > 0) {
-    return Diagnosis{DiagnosisVerdict::agent_resources, resources_text(facts.failures)};
+std::optional<Diagnosis> judge_resources(const AgentFacts& facts) {
+  if (facts.failures.total() == 0) return std::nullopt;
+  return Diagnosis{DiagnosisVerdict::agent_resources, resources_text(facts.failures)};
+}
+
+std::optional<Diagnosis> judge_acks(const AgentFacts& facts) {
+  if (facts.unacked_age < kUnackedLong) return std::nullopt;
+  const std::string late = count_text(facts.unacked, "result has", "results have") +
+                           " not been acknowledged for up to " + time_text(facts.unacked_age);
+  // What has not arrived yet no store can commit.
+  const std::uint64_t waiting =
+      facts.by_agent ? facts.link.waiting_least : facts.link.there_waiting_least;
+  if (waiting >= kUndelivered) {
+    return Diagnosis{DiagnosisVerdict::network_slow,
+                     late + " while at least " + bytes_text(waiting) +
+                         " wait in the agent's Send-Q and before it: the network is slow to take "
+                         "them; move the agent nearer, or give the link more bandwidth"};
   }
-  if (facts.unacked_age >= kUnackedLong) {
-    const std::string late = count_text(facts.unacked, "result has", "results have") +
-                             " not been acknowledged for up to " + time_text(facts.unacked_age);
-    // What has not arrived yet no store can commit.
-    const std::uint64_t waiting =
-        facts.by_agent ? facts.link.waiting_least : facts.link.there_waiting_least;
-    if (waiting >= kUndelivered) {
-      return Diagnosis{DiagnosisVerdict::network_slow,
-                       late + " while at least " + bytes_text(waiting) +
-                           " wait in the agent's Send-Q and before it: the network is slow to take "
-                           "them; move the agent nearer, or give the link more bandwidth"};
-    }
-    if (facts.all_committed) {
-      return Diagnosis{DiagnosisVerdict::network_slow,
-                       late +
-                           ", though the store has committed all that came: they or their "
-                           "acknowledgements are slow on their way; move the agent nearer, or "
-                           "give the link more bandwidth"};
-    }
-    return Diagnosis{
-        DiagnosisVerdict::store_slow,
-        late + (facts.by_agent ? ": the master's store is slow to commit, or acknowledgements "
-                                 "are slow on their way; the master's diagnosis tells which"
-                               : ": the master's store is slow to commit; look at its disk or "
-                                 "database")};
+  if (facts.all_committed) {
+    return Diagnosis{DiagnosisVerdict::network_slow,
+                     late +
+                         ", though the store has committed all that came: they or their "
+                         "acknowledgements are slow on their way; move the agent nearer, or "
+                         "give the link more bandwidth"};
   }
-  if (work_waits && cpu_full(facts)) {
-    std::string text = slots_of(facts) + " and it uses " + cpu_of(facts);
-    if (facts.loop_lag >= kLagHigh) {
-      text += ", its loops running " +
-              std::to_string(std::chrono::duration_cast<milliseconds>(facts.loop_lag).count()) +
-              " ms late";
-    }
-    return Diagnosis{DiagnosisVerdict::agent_saturated,
-                     text + ": its CPU is at its limit; add agents"};
+  return Diagnosis{
+      DiagnosisVerdict::store_slow,
+      late + (facts.by_agent ? ": the master's store is slow to commit, or acknowledgements "
+                               "are slow on their way; the master's diagnosis tells which"
+                             : ": the master's store is slow to commit; look at its disk or "
+                               "database")};
+}
+
+std::optional<Diagnosis> judge_cpu(const AgentFacts& facts) {
+  if (!work_waits(facts) || !cpu_full(facts)) return std::nullopt;
+  std::string text = slots_of(facts) + " and it uses " + cpu_of(facts);
+  if (facts.loop_lag >= kLagHigh) {
+    text += ", its loops running " +
+            std::to_string(std::chrono::duration_cast<milliseconds>(facts.loop_lag).count()) +
+            " ms late";
   }
-  if (resolver_slow(facts, work_waits)) {
+  return Diagnosis{DiagnosisVerdict::agent_saturated,
+                   text + ": its CPU is at its limit; add agents"};
+}
+
+// What probes wait for.
+std::optional<Diagnosis> judge_waits(const AgentFacts& facts) {
+  if (resolver_slow(facts)) {
     return Diagnosis{DiagnosisVerdict::resolver_slow,
                      std::to_string(facts.waits->dns) + " of " + std::to_string(facts.slots_busy) +
                          " running probes wait for DNS, one of them for " +
                          time_text(facts.waits->dns_longest) +
                          "; look at its name server, or name others with --dns-server"};
   }
-  if (work_waits && slots_full(facts)) {
+  if (work_waits(facts) && slots_full(facts)) {
     const std::string waits = waits_of(facts.waits);
     return Diagnosis{DiagnosisVerdict::targets_slow, slots_of(facts) + ", waiting for targets" +
                                                          (waits.empty() ? "" : " (" + waits + ")") +
@@ -255,23 +270,9 @@ Diagnosis healthy(const AgentFacts& facts) {
   const std::uint64_t again = facts.link.retransmits + facts.link.there_retransmits;
   if (again >= kRetransmitsMany) {
     text += "; " + std::to_string(again) +
-            " segments were sent again in the last seconds, as the network loses packets";
+            " segments were sent again of late: the network may lose packets";
   }
   return {DiagnosisVerdict::healthy, std::move(text)};
-}
-
-// What an agent waits for while its connection is idle or moves has not ended that connection.
-bool costs_connections(DiagnosisVerdict verdict) noexcept {
-  switch (verdict) {
-    case DiagnosisVerdict::healthy:
-    case DiagnosisVerdict::targets_slow:
-    case DiagnosisVerdict::host_limited:
-    case DiagnosisVerdict::resolver_slow:
-    case DiagnosisVerdict::store_slow:
-      return false;
-    default:
-      return true;
-  }
 }
 
 // A fleet's verdict is that of half its agents; of two, the graver comes first here.
@@ -389,7 +390,8 @@ Diagnosis no_agent_for_some(const FleetFacts& facts) {
   return {DiagnosisVerdict::no_agents,
           "no connected agent may take " + std::to_string(facts.unserved) + " of " +
               count_text(facts.queued, "waiting task", "waiting tasks") + ", which are for " +
-              facts.unserved_for + "; start it, or see whether it is drained"};
+              facts.unserved_for +
+              "; start one, or see whether those there are drained or run other kinds"};
 }
 
 Diagnosis judge_agents(const FleetFacts& facts) {
@@ -450,22 +452,30 @@ std::string_view to_string(DiagnosisVerdict verdict) noexcept {
 
 Diagnosis diagnose_agent(const AgentFacts& facts) {
   // A connection that does not deliver makes all other figures old.
-  LinkFinding finding = judge_link(facts.link, facts.by_agent ? "the master" : "the agent");
-  if (finding.fault != LinkFault::none) return say_of_link(facts, std::move(finding));
-  if (auto work = judge_work(facts)) return std::move(*work);
+  if (auto link = judge_connection(facts)) return std::move(*link);
+  if (auto resources = judge_resources(facts)) return std::move(*resources);
+  if (auto acks = judge_acks(facts)) return std::move(*acks);
+  if (auto cpu = judge_cpu(facts)) return std::move(*cpu);
+  if (auto waits = judge_waits(facts)) return std::move(*waits);
   if (auto distance = judge_distance(facts)) return std::move(*distance);
   return healthy(facts);
 }
 
 Diagnosis diagnose_disconnect(const AgentFacts& facts) {
-  Diagnosis diagnosis = diagnose_agent(facts);
+  // Neither slow targets and names nor a slow store have ended a connection.
+  std::optional<Diagnosis> cause = judge_connection(facts);
+  if (!cause) cause = judge_resources(facts);
+  if (!cause) cause = judge_acks(facts);
+  if (cause && cause->verdict == DiagnosisVerdict::store_slow) cause.reset();
+  if (!cause) cause = judge_cpu(facts);
+  if (!cause) cause = judge_distance(facts);
   const std::string figures = link_figures(facts.link);
-  if (!costs_connections(diagnosis.verdict)) {
+  if (!cause) {
     return {DiagnosisVerdict::healthy,
             "nothing stood in its way until the end; " + slots_of(facts) + "; " + figures};
   }
-  diagnosis.text += " (" + figures + ')';
-  return diagnosis;
+  cause->text += " (" + figures + ')';
+  return std::move(*cause);
 }
 
 Diagnosis diagnose_fleet(const FleetFacts& facts) {

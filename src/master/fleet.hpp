@@ -248,6 +248,7 @@ class Fleet final : public AcceptObserver, public StoreObserver {
   SteadyTime tick_due_{};
   bool tick_open_ = false;  // asked, not answered
   SteadyTime tick_asked_{};
+  SteadyTime facts_asked_{};
   bool tick_again_ = false;  // wanted meanwhile
   std::size_t asks_open_ = 0;
   std::size_t records_open_ = 0;

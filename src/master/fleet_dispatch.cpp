@@ -20,6 +20,8 @@ using std::chrono::seconds;
 
 constexpr milliseconds kTickMin{1};
 constexpr milliseconds kTickMax{1000};
+// They cost up to a millisecond; ticks may come as often.
+constexpr milliseconds kFactsEvery{100};
 constexpr milliseconds kDrainPoll{20};
 
 }  // namespace
@@ -165,10 +167,13 @@ void Fleet::tick() {
   measure_loop();
   // After a standstill everything waits until the sockets were read.
   if (now() - tick_due_ > kLagMax) return tick_after(kReadFirst);
-  core_->store->facts([this, core = core_](Expected<StoreFacts> facts) {
-    if (!facts) return;
-    core->post([this, facts = std::move(*facts)] { on_facts(facts); });
-  });
+  if (now() - facts_asked_ >= kFactsEvery) {
+    facts_asked_ = now();
+    core_->store->facts([this, core = core_](Expected<StoreFacts> facts) {
+      if (!facts) return;
+      core->post([this, facts = std::move(*facts)] { on_facts(facts); });
+    });
+  }
   tick_open_ = true;
   tick_asked_ = now();
   explain_to_store();

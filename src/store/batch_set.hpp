@@ -3,8 +3,8 @@
 #pragma once
 
 /// \file
-/// Some batches by their number, a bit each. *Threads*: safe to share; nobody who is in it reads a
-/// file or waits.
+/// Some batches by their number, a bit each. *Threads*: safe to share; its lock is held for a few
+/// instructions, and never while a file is read.
 
 #include <cstdint>
 #include <deque>

@@ -37,8 +37,8 @@ std::string words_of(const SqlError& error) {
   return error.what();
 }
 
-/// As many as Linux follows.
-constexpr int kLinksMax = 40;
+/// No fewer than SQLite follows (SQLITE_MAX_SYMLINK, 200 at most).
+constexpr int kLinksMax = 200;
 
 /// Where the file of this name lies. SQLite follows a link to it, also one to a file that is still
 /// to be made, and has its log there; the lock belongs there too. Links among the folders lead
@@ -51,7 +51,7 @@ std::string behind_links(const std::string& path) {
     if (error) return place.string();  // no link; what else may be wrong is said when it is opened
     place = place.parent_path() / next;
   }
-  return path;  // a circle, say those who open it
+  return path;  // a circle, or too many: SQLite refuses it
 }
 
 }  // namespace

@@ -188,7 +188,7 @@ class PROBEKIT_EXPORT TaskTable {
 
   // -- reading
   std::string batch_name(BatchId id) const;  ///< from any thread
-  /// With a journal: from any thread, and without it.
+  /// With a journal: from any thread; the journal is not asked.
   std::optional<BatchId> find_batch(std::string_view text) const;
   Expected<BatchView> batch(Now now, BatchId id) const;
   Expected<BatchList> batches(Now now, const BatchListQuery& query) const;

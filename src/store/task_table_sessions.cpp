@@ -18,8 +18,8 @@ namespace {
 /// A session that waits for its tasks' various times is walked over again this long after, for
 /// each of them, so that walks cost a part of the time at most.
 constexpr std::chrono::microseconds kWalkIntervalPerTask{1};
-/// Lanes and sessions that are looked at for tasks nobody serves, some 30 ns each: with every tick
-/// and status.
+/// Lanes and sessions that are looked at for tasks nobody serves, a millisecond in all: with every
+/// status, and ten times a second.
 constexpr std::size_t kUnservedLooksMax = 16'384;
 
 Error error(errc code, std::string message) {
@@ -265,21 +265,22 @@ std::uint32_t TaskTable::agents_fitting(LaneEntry& lane) {
   return lane.fitting = static_cast<std::uint32_t>(agents.size());
 }
 
-/// Whether an agent that takes tasks is connected for it; each session looked at costs one look.
+/// Whether an agent that takes tasks is connected for it; each place of a session costs one look.
 bool TaskTable::served(const Lane& lane, std::size_t& looks) const {
-  const auto serves = [&](const Session& session) {
+  const auto serves = [&](const Session* session) {
     if (looks > 0) --looks;
-    return session.connected && !session.drained && fits(session, lane) && runs(session, lane);
+    return session != nullptr && session->connected && !session->drained && fits(*session, lane) &&
+           runs(*session, lane);
   };
   if (!lane.agent.empty()) {
     const auto agent = agents_.find(lane.agent);
     if (agent == agents_.end()) return false;
     const std::vector<SessionId>& ids = agent->second.sessions;
     return std::any_of(ids.begin(), ids.end(),
-                       [&](SessionId id) { return serves(*find_session(id)); });
+                       [&](SessionId id) { return serves(find_session(id)); });
   }
   return std::any_of(sessions_.begin(), sessions_.end(),
-                     [&](const auto& session) { return session != nullptr && serves(*session); });
+                     [&](const auto& session) { return serves(session.get()); });
 }
 
 void TaskTable::count_unserved(StoreFacts& facts) const {

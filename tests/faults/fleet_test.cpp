@@ -4,6 +4,7 @@
 // Two hundred agents that lose their connection in the same moment and come back together.
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <vector>
@@ -21,6 +22,15 @@ using namespace std::chrono_literals;
 constexpr std::size_t kAgents = 200;
 
 using Fleet = std::vector<std::unique_ptr<AgentProcess>>;
+
+// For the pipes and sockets of all of them; what this process starts inherits it.
+void take_all_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (limit.rlim_max < 1024 || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    FAIL("two hundred agents need 1024 descriptors (ulimit -n)");
+}
 
 // All begin at once, then each is waited for.
 Fleet start_fleet(const std::string& url) {
@@ -55,6 +65,7 @@ void drain(Fleet& fleet) {
 }  // namespace
 
 TEST_CASE("two hundred agents come back at once and their import goes on", "[faults][timing]") {
+  take_all_descriptors();
   // Only nginx is in trouble: nothing may run twice.
   MasterProcess master{master_flags(kLongGrace)};
   Nginx nginx{{master.agents_port()}};
@@ -69,11 +80,11 @@ TEST_CASE("two hundred agents come back at once and their import goes on", "[fau
             30s);
   const auto line = expect_log(master.process(), "agent disconnected");
   nginx.start();
+  REQUIRE(master.api().batch(batch).done < kTasks);
   const Stopwatch since;
   for (auto& agent : fleet) agent->wait_until_connected(60s);
   const double recovered = since.seconds();
   wait_for_all(master);
-  REQUIRE(master.api().batch(batch).done < kTasks);
   master.api().wait_for(batch, 60s);
   drain(fleet);
   CHECK(site.requests() == kTasks);

@@ -109,8 +109,10 @@ std::string disconnect_said(const std::string& who, const json::Value& line) {
   CHECK_FALSE(text_at(line, "text").empty());
   // The sentence without the figures of both sockets that follow it.
   const auto text = text_at(line, "text");
-  return said(who, line) + " (" + text_at(line, "diagnosis") + ": " +
-         text.substr(0, text.find(" (here Recv-Q")) + ')';
+  const auto figures = text.find("here Recv-Q");
+  REQUIRE(figures != std::string::npos);
+  return said(who, line) + " (" + text_at(line, "diagnosis") + ": " + text.substr(0, figures - 2) +
+         ')';
 }
 
 void drain(AgentProcess& agent) {

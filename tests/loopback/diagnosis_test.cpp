@@ -378,7 +378,7 @@ TEST_CASE("tasks for an agent that is not there are told of", "[diagnosis][loopb
   run_until([&] { return text(diagnosis(), "verdict") == "no_agents"; });
   CHECK(text(diagnosis(), "text") ==
         "no connected agent may take 3 of 3 waiting tasks, which are for an agent named there that "
-        "runs http; start it, or see whether it is drained");
+        "runs http; start one, or see whether those there are drained or run other kinds");
   RawAgent other(world.network.connector());
   other.join("there");
   run_until([&] { return text(diagnosis(), "verdict") == "healthy"; });

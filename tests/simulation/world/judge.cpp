@@ -72,7 +72,7 @@ class Judge::Witness final : public ForwardingStore {
       if (reply) {
         judge_.living_.erase(previous);
         for (const TaskId id : reply->wanted)
-          if (TaskView* const view = judge_.task(id)) view->holder = session;
+          if (TaskView* const view = judge_.task(id)) hold(*view, session);
       }
       done(std::move(reply));
     });
@@ -164,7 +164,12 @@ class Judge::Witness final : public ForwardingStore {
     if (view->holder != 0 && judge_.living_.count(view->holder) > 0)
       judge_.fail("leased " + text_of(one.task) + " to session " + std::to_string(session) +
                   " while session " + std::to_string(view->holder) + " has it");
-    view->holder = session;
+    hold(*view, session);
+  }
+
+  static void hold(TaskView& view, SessionId session) {
+    view.holder = session;
+    view.lost_unseen = false;
   }
 
   Judge& judge_;
@@ -751,7 +756,7 @@ void Judge::check_expiry(const TaskView& view, std::string_view line) {
   if (reason == "no_agent" && fitting >= agents.count) wrong("a wrong reason, as agents fit");
 }
 
-/// Different ones, connected now; all of them run all probes here.
+/// Different ones, connected now; all of them run all probes here, and who is named is one.
 std::size_t Judge::agents_fitting(const Selector& selector) const {
   std::set<std::string_view> names;
   for (const auto& one : living_) {

@@ -56,6 +56,16 @@ double seconds_since(std::chrono::microseconds begun) {
 
 constexpr std::size_t kSaidMax = 160;  // lines of results are long
 
+// A cell ends at a bar, a row at a newline.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text.substr(0, kSaidMax)) {
+    if (c == '|') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return text.size() > kSaidMax ? out + "..." : out;
+}
+
 /// A row of docs/simulation.md for each; false: one of them was not found.
 bool plant_each(std::uint64_t lives_max) {
   bool all = true;
@@ -78,13 +88,11 @@ bool plant_each(std::uint64_t lives_max) {
       all = false;
       continue;
     }
-    const std::string& said = *found->report.broken;
-    std::printf(
-        "| `%s` | %s | %llu | %llu | %.3f | %.1f | %s |\n", name.c_str(),
-        std::string{what_is(planted)}.c_str(), static_cast<unsigned long long>(found->seed),
-        static_cast<unsigned long long>(found->steps), seconds_since(begun),
-        std::chrono::duration<double>(found->report.lasted).count(),
-        said.size() <= kSaidMax ? said.c_str() : (said.substr(0, kSaidMax) + "...").c_str());
+    const std::string said = cell(*found->report.broken);
+    std::printf("| `%s` | %s | %llu | %llu | %.3f | %.1f | %s |\n", name.c_str(),
+                std::string{what_is(planted)}.c_str(), static_cast<unsigned long long>(found->seed),
+                static_cast<unsigned long long>(found->steps), seconds_since(begun),
+                std::chrono::duration<double>(found->report.lasted).count(), said.c_str());
   }
   return all;
 }
