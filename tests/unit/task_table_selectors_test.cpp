@@ -402,11 +402,17 @@ TEST_CASE("queued tasks that no connected agent may take are counted", "[store][
 
 TEST_CASE("looking for tasks that nobody serves has an end", "[store][selector][work]") {
   World world;
-  for (int i = 0; i < 500; ++i) world.session("a" + std::to_string(i));
+  std::vector<SessionId> sessions;
+  for (int i = 0; i < 500; ++i) sessions.push_back(world.session("a" + std::to_string(i)));
   for (int i = 0; i < 100; ++i) import(world, 1, tagged({{ "zone", "z" + std::to_string(i) }}));
   const std::uint64_t counted = world.table.facts().unserved;
   CHECK(counted > 30);  // 16,384 looks, 501 for each
   CHECK(counted < 35);
+  // The places of those that are gone cost as much.
+  for (const SessionId session : sessions) world.lose(session);
+  world.advance(2h);
+  world.tick();
+  CHECK(world.table.facts().unserved == counted);
 }
 
 TEST_CASE("queued_max counts what selectors make of a target", "[store][selector]") {
