@@ -699,6 +699,7 @@ void Judge::read_line(Book& book, std::string_view line) {
 void Judge::check_all_lines() {
   if (!reading_) return;
   for (const auto& [id, book] : books_) {
+    const std::string name = "batch " + std::to_string(id);
     std::unordered_set<std::string> tasks;
     ResultQuery query;
     query.batch = BatchId{id};
@@ -707,7 +708,7 @@ void Judge::check_all_lines() {
     do {
       reading_->results(query, [&](const Expected<ResultPage>& page) {
         count = 0;
-        if (!page) return fail("batch " + std::to_string(id) + ": " + page.error().message());
+        if (!page) return fail(name + ": " + page.error().message());
         for (std::string_view rest = page->lines; !rest.empty(); ++count) {
           const std::string_view line = rest.substr(0, rest.find('\n'));
           if (!tasks.emplace(member(line, "task")).second)
@@ -719,8 +720,8 @@ void Judge::check_all_lines() {
       if (count > query.limit) fail("a page of " + std::to_string(count) + " lines");
     } while (count > 0 && !query.after.empty() && !world_.failed());
     if (tasks.size() != book.tasks)
-      fail("batch " + std::to_string(id) + ": " + std::to_string(tasks.size()) + " lines of " +
-           std::to_string(book.tasks) + " tasks, when read again");
+      fail(name + ": " + std::to_string(tasks.size()) + " lines of " + std::to_string(book.tasks) +
+           " tasks, when read again");
   }
 }
 
