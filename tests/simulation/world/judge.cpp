@@ -71,6 +71,7 @@ class Judge::Witness final : public ForwardingStore {
                              done = std::move(done)](Expected<ResumeReply> reply) {
       if (reply) {
         judge_.living_.erase(previous);
+        judge_.left_behind_.erase(previous);
         for (const TaskId id : reply->wanted)
           if (TaskView* const view = judge_.task(id)) hold(*view, session);
       }
@@ -116,6 +117,7 @@ class Judge::Witness final : public ForwardingStore {
   void lose_session(SessionLoss loss, Completion<std::uint64_t> done) override {
     judge_.dirty_ = judge_.sessions_moved_ = true;
     judge_.living_.erase(loss.session);
+    judge_.left_behind_.erase(loss.session);
     inner().lose_session(loss, std::move(done));
   }
   void tick(Completion<StoreTick> done) override {
@@ -216,24 +218,26 @@ void Judge::read_from(std::shared_ptr<TaskStore> store) {
   reading_ = std::move(store);
   dirty_ = reading_ != nullptr;
   if (!reading_) return;
-  if (std::exchange(crashed_, false)) adopt();
+  if (std::exchange(closed_, false)) adopt();
   check();  // what had ended before, by the deadlines of then
   opened_at_ = world_.now();
   for (auto& one : tasks_)
     one.second.accepted_at = opened_at_ + (one.second.accepted_wall - clock->system_now());
 }
 
+void Judge::store_closed() {
+  closed_ = true;
+  closed_at_ = world_.now();
+  closed_wall_ = clock->system_now();
+  left_behind_.clear();
+}
+
 void Judge::master_crashed() {
   master_ended();
-  crashed_ = true;
-  crashed_at_ = world_.now();
-  crashed_wall_ = clock->system_now();
+  store_closed();
   // It may have leased what it told nobody of, and then nobody had it in hand when it counts as
   // lost.
-  for (auto& one : tasks_) {
-    ++one.second.handed;
-    one.second.lost_unseen = true;
-  }
+  for (auto& one : tasks_) ++one.second.handed;
 }
 
 // What the store took and could not answer for any more.
@@ -249,7 +253,7 @@ void Judge::adopt() {
     if (asked == asked_.end() || !id) return fail("a batch nobody asked for: " + one.name);
     reading_->batch(*id, [&](const Expected<BatchView>& view) {
       if (view && view->info.ledger.accepted != books_[id->value].tasks)
-        accept({asked->first, asked->second}, *view, crashed_at_, crashed_wall_);
+        accept({asked->first, asked->second}, *view, closed_at_, closed_wall_);
     });
   }
   reading_->schedules({}, 1000, [this](const Expected<ScheduleList>& list) {
@@ -268,12 +272,16 @@ void Judge::store_lost() {
   accepted_ = 0;
   dirty_ = false;
   master_ended();
+  left_behind_.clear();
 }
 
 void Judge::master_ended() {
   committed_.clear();
+  left_behind_.merge(living_);
   living_.clear();
   sessions_moved_ = true;
+  // That a task came back may be gone with it.
+  for (auto& one : tasks_) one.second.lost_unseen = true;
 }
 
 Judge::TaskView* Judge::task(TaskId id) {
@@ -734,7 +742,7 @@ void Judge::check_expiry(const TaskView& view, std::string_view line) {
   if (view.of_schedule) return;
   const Selector& agents = view.terms.agents;
   const Time left = view.left(world_.now());
-  const std::size_t fitting = agents_fitting(agents);
+  const std::size_t fitting = agents_fitting(agents, living_);
   // The sessions of when it ended may be others than those of now.
   const bool nobody_fits = fitting == 0 || sessions_moved_;
   if (reason == "agent_lost") {
@@ -752,15 +760,16 @@ void Judge::check_expiry(const TaskView& view, std::string_view line) {
   if (reason != "no_agent" && reason != "deadline") return wrong("not a reason of such a task");
   if (left > Time{view.terms.timeout} + seconds{1}) wrong("expired too soon");
   if (sessions_moved_) return;
-  if (reason == "deadline" && fitting == 0) wrong("a wrong reason, as nobody fits");
+  if (reason == "deadline" && fitting == 0 && agents_fitting(agents, left_behind_) == 0)
+    wrong("a wrong reason, as nobody fits");
   // A count may want more of them than there are: others of the target have the rest.
   if (reason == "no_agent" && fitting >= agents.count) wrong("a wrong reason, as agents fit");
 }
 
-/// Different ones, connected now; all of them run all probes here, and who is named is one.
-std::size_t Judge::agents_fitting(const Selector& selector) const {
+/// Different ones among these; all of them run all probes here, and who is named is one.
+std::size_t Judge::agents_fitting(const Selector& selector, const Sessions& sessions) {
   std::set<std::string_view> names;
-  for (const auto& one : living_) {
+  for (const auto& one : sessions) {
     const NewSession& session = one.second;
     const bool fits =
         selector.kind == Selector::Kind::names

@@ -50,6 +50,8 @@ class Judge final : public Tap {
   void read_from(std::shared_ptr<TaskStore> store);
   /// The store is gone with all it held.
   void store_lost();
+  /// A durable one is about to be, and may have taken more than it has answered for.
+  void store_closed();
   /// Its master is killed, and the store keeps what it has answered for.
   void master_crashed();
   /// The sessions of its master are over; what is done of them later says nothing any more.
@@ -125,6 +127,7 @@ class Judge final : public Tap {
     std::set<TaskId> kept;  // results given to the session and not acknowledged
     std::string store;
   };
+  using Sessions = std::map<SessionId, NewSession>;
   struct Asked {
     std::string name;
     BatchTerms terms;
@@ -168,7 +171,7 @@ class Judge final : public Tap {
                   const std::function<void(Completion<ResultPage>)>& ask);
   void read_line(Book& book, std::string_view line);
   void check_expiry(const TaskView& view, std::string_view line);
-  std::size_t agents_fitting(const Selector& selector) const;
+  static std::size_t agents_fitting(const Selector& selector, const Sessions& sessions);
   void adopt();
   void accept(const Asked& asked, const BatchView& view, Time when, SystemTime wall);
   TaskView* task(TaskId id);
@@ -180,9 +183,9 @@ class Judge final : public Tap {
   Time opened_at_{0};
   std::unordered_map<std::uint64_t, Asked> uploads_;
   std::map<std::string, BatchTerms> asked_;  // by name
-  Time crashed_at_{0};
-  SystemTime crashed_wall_{};
-  bool crashed_ = false;  // what was not answered may have happened
+  Time closed_at_{0};
+  SystemTime closed_wall_{};
+  bool closed_ = false;  // what was not answered may have happened
   std::map<std::uint32_t, Book> books_;
   std::map<std::string, Book> schedules_;
   std::unordered_map<TaskId, TaskView> tasks_;
@@ -191,7 +194,8 @@ class Judge final : public Tap {
   bool dirty_ = false;
 
   std::map<SessionId, std::uint64_t> committed_;  // reports
-  std::map<SessionId, NewSession> living_;        // sessions nobody has lost
+  Sessions living_;                               // that nobody has lost
+  Sessions left_behind_;                          // of masters that ended; a store may count them
   bool sessions_moved_ = false;                   // since the last check
   std::unordered_map<std::uint64_t, Talk> talks_;
   std::map<const Machine*, AgentView> agents_;

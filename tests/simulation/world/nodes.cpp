@@ -120,7 +120,10 @@ void MasterNode::stop() {
   late_->finish();
   network_.on_death(machine_, false);
   drop();
-  if (stores_.durable()) forget_store();
+  if (stores_.durable()) {
+    judge_.store_closed();
+    forget_store();
+  }
   stores_.close();
 }
 
